@@ -1,0 +1,98 @@
+"""The sandbox venue as the process it really is, on a port of its own."""
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bitcurrent.launcher import addresses, spawn
+
+KEY_ID = "SANDBOXKEY"
+SECRET_KEY = "sandbox-secret-for-tests"
+START_SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A running sandbox: where it is, its keys, and its control."""
+
+    url: str
+    key_id: str
+    secret_key: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def trading_url(self) -> str:
+        return f"{self.url}/alpaca"
+
+    @property
+    def data_url(self) -> str:
+        return f"{self.url}/alpaca"
+
+    @property
+    def stream_url(self) -> str:
+        return f"{self.url.replace('http', 'ws', 1)}/alpaca/stream"
+
+    @property
+    def data_stream_url(self) -> str:
+        return f"{self.url.replace('http', 'ws', 1)}/alpaca/v1beta3/crypto/us"
+
+    def control(self, path: str, **body: Any) -> Any:
+        """POST to /sandbox/control/{path}; give the JSON of the answer (None where there is none)."""
+        return self._answer(httpx.post(f"{self.url}/sandbox/control/{path}", json=body, timeout=10))
+
+    def state(self) -> Any:
+        """GET /sandbox/control/state: the venue's own truth."""
+        return self._answer(httpx.get(f"{self.url}/sandbox/control/state", timeout=10))
+
+    @staticmethod
+    def _answer(response: httpx.Response) -> Any:
+        assert response.is_success, f"{response.request.url} answered {response.status_code}: {response.text}"
+        return response.json() if response.content else None
+
+
+@contextlib.contextmanager
+def start_sandbox(*arguments: str, data: Path | None = None) -> Iterator[Sandbox]:
+    """Run a sandbox on a free port until the block ends; `data` keeps its state for the next one."""
+    with contextlib.ExitStack() as stack:
+        folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bitcurrent-sandbox-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        port = addresses.free_port()
+        command = [
+            sys.executable, "-m", "bitcurrent_sandbox", "--host", addresses.HERE, "--port", str(port),
+            "--data", str(folder), "--key-id", KEY_ID, "--secret-key", SECRET_KEY, *arguments,
+        ]  # fmt: skip
+        log = stack.enter_context((folder / "sandbox.log").open("ab"))
+        process = spawn.start(command, log=log)
+        stack.callback(_stop, process)
+        url = f"http://{addresses.HERE}:{port}"
+        came = addresses.wait_until(
+            lambda: process.poll() is not None or _healthy(url), seconds=START_SECONDS, pause=0.05
+        )
+        if not came or process.poll() is not None:
+            words = (folder / "sandbox.log").read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"the sandbox did not start: {words}")
+        yield Sandbox(url, KEY_ID, SECRET_KEY, process)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/sandbox/health", timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(timeout=5)
