@@ -1,0 +1,1 @@
+"""BitCurrent: a retail crypto brokerage that anyone can run."""

@@ -1,0 +1,1 @@
+"""Audit remembers who did what, from where and why, and never forgets or edits it."""

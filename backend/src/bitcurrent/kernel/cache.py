@@ -1,0 +1,44 @@
+"""Redis, which is never the truth, and the sharing of equal concurrent reads."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+T = TypeVar("T")
+
+
+def connect_redis(url: str, *, connections_max: int = 50) -> Redis:
+    """A client whose every call is bounded by a second: without Redis we go on from PostgreSQL, and soon."""
+    return Redis.from_url(
+        url,
+        socket_timeout=1.0,
+        socket_connect_timeout=1.0,
+        max_connections=connections_max,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+class SingleFlight(Generic[T]):
+    """Equal reads that arrive while one is under way share its answer."""
+
+    def __init__(self) -> None:
+        self._running: dict[Hashable, asyncio.Task[T]] = {}
+
+    async def read(self, key: Hashable, load: Callable[[], Awaitable[T]]) -> T:
+        """The result of `load()`, run once for all who ask for `key` at the same time."""
+        task = self._running.get(key)
+        if task is None:
+            task = asyncio.ensure_future(_run(load))
+            self._running[key] = task
+            task.add_done_callback(lambda _: self._running.pop(key, None))
+        # A caller that goes away must not cancel the read that others wait for.
+        return await asyncio.shield(task)
+
+
+async def _run(load: Callable[[], Awaitable[T]]) -> T:
+    return await load()

@@ -1,0 +1,153 @@
+"""Migrations: bring a database to this version's schema, functions and rights; check that tables and migrations agree.
+
+Tables change by numbered Alembic revisions. Functions, triggers and rights are whole files that are applied again
+after every upgrade: each statement in them may be repeated.
+"""
+
+import re
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from psycopg import sql
+
+from bitcurrent.audit import tables as _audit
+from bitcurrent.identity import tables as _identity
+from bitcurrent.kernel import events as _events
+from bitcurrent.kernel.database import metadata
+from bitcurrent.ledger import tables as _ledger
+from bitcurrent.market_data import tables as _market_data
+from bitcurrent.trading import tables as _trading
+from bitcurrent.web import tables as _web
+
+DESCRIBED = (_audit, _identity, _events, _ledger, _market_data, _trading, _web)
+"""The modules whose tables make up `metadata`."""
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+FUNCTION_FILES = (
+    ("bitcurrent.ledger", "functions.sql"),
+    ("bitcurrent.trading", "functions.sql"),
+    ("bitcurrent.trading", "settlement.sql"),
+)
+PARTITION = re.compile(r"_p\d{6}$")
+
+# What the app's role may write directly. Everything else of money goes through SECURITY DEFINER functions.
+APP_WRITES = {
+    "users": "INSERT, UPDATE",
+    "user_sessions": "INSERT, UPDATE",
+    "api_keys": "INSERT, UPDATE",
+    "audit_logs": "INSERT",
+    "idempotency_keys": "INSERT, DELETE",
+    "assets": "INSERT, UPDATE",
+    "markets": "INSERT, UPDATE",
+    "venue_events": "INSERT, UPDATE",
+    "venue_cursors": "INSERT, UPDATE",
+    "orders": "UPDATE (state, venue_order_id, claimed_at, unknown_since, checked_at, cancel_sent_at, updated_at)",
+}
+
+
+def upgrade(owner_url: str, *, app_role: str = "bitcurrent_app") -> None:
+    """Bring the database at `owner_url` to the newest revision, then apply functions, partitions and rights."""
+    command.upgrade(alembic_config(owner_url), "head")
+    with psycopg.connect(owner_url) as connection:
+        _apply_file(connection, "bitcurrent.kernel", "functions.sql")
+        for package, name in FUNCTION_FILES:
+            _apply_file(connection, package, name)
+        connection.execute("SELECT ensure_partitions(12)")
+        _grant(connection, app_role)
+
+
+def check(owner_url: str) -> list[str]:
+    """Differences between the migrated database and the tables as described in code; empty when they agree."""
+    engine = sa.create_engine(sqlalchemy_url(owner_url))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": _is_described})
+        found = compare_metadata(context, metadata)
+    engine.dispose()
+    return [repr(difference) for difference in found]
+
+
+def write_revision(owner_url: str, message: str) -> None:
+    """Write a new revision file from the difference between the database and the described tables."""
+    command.revision(alembic_config(owner_url), message=message, autogenerate=True)
+
+
+def alembic_config(owner_url: str) -> Config:
+    """Alembic's settings without an ini file."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    config.attributes["url"] = sqlalchemy_url(owner_url)
+    config.attributes["include_name"] = _is_described
+    return config
+
+
+def sqlalchemy_url(url: str) -> str:
+    """A libpq URL as SQLAlchemy names it with psycopg."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+
+def _is_described(name: str | None, kind: str, parents: Any) -> bool:
+    """Whether autogenerate should look at it: not the partitions, and not the job queue's own tables."""
+    table = name if kind == "table" else parents.get("table_name")
+    return not (table and (PARTITION.search(table) or table.startswith("procrastinate_")))
+
+
+def _apply_file(connection: psycopg.Connection[Any], package: str, name: str) -> None:
+    text = resources.files(package).joinpath(name).read_text()
+    connection.execute(text.encode())
+
+
+def _grant(connection: psycopg.Connection[Any], app_role: str) -> None:
+    role = sql.Identifier(app_role)
+    statements = [
+        sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}"),
+        sql.SQL("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC"),
+        sql.SQL("GRANT USAGE ON SCHEMA public TO {role}"),
+        sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"),
+        sql.SQL("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {role}"),
+        sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}"),
+    ]
+    for statement in statements:
+        connection.execute(statement.format(role=role))
+    for table, rights in APP_WRITES.items():
+        connection.execute(
+            sql.SQL("GRANT {rights} ON {table} TO {role}").format(
+                rights=sql.SQL(rights), table=sql.Identifier(table), role=role
+            )
+        )
+    queue = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE 'procrastinate%'"
+    ).fetchall()
+    for (table,) in queue:
+        connection.execute(
+            sql.SQL("GRANT INSERT, UPDATE, DELETE ON {table} TO {role}").format(table=sql.Identifier(table), role=role)
+        )
+
+
+def _main() -> int:
+    """`check` against a scratch server, or `revision MESSAGE`: used by make and by developers."""
+    from bitcurrent.launcher.scratch import scratch_postgres
+
+    with scratch_postgres() as server:
+        if sys.argv[1:2] == ["revision"]:
+            command.upgrade(alembic_config(server.owner), "head")
+            write_revision(server.owner, " ".join(sys.argv[2:]))
+            return 0
+        upgrade(server.owner)
+        found = check(server.owner)
+    for difference in found:
+        print(difference)
+    print(f"migrations and tables: {len(found)} differences")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

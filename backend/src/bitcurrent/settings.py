@@ -1,0 +1,85 @@
+"""Settings: everything that differs between one installation and another, read once from BITCURRENT_ variables.
+
+A variable may be given as NAME_FILE instead, naming a file that holds the value (secrets mounted by an orchestrator).
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+PREFIX = "BITCURRENT_"
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Secret = Annotated[str, msgspec.Meta(min_length=32)]
+
+
+class SettingsError(Exception):
+    """A variable is missing or cannot be used; the message names it and never shows a value."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One installation. Field `database_url` is read from BITCURRENT_DATABASE_URL, and so on."""
+
+    database_url: str
+    redis_url: str
+    secret_key: Secret
+    password_pepper: Secret
+    alpaca_key_id: str
+    alpaca_secret_key: str
+    alpaca_trading_url: str
+    alpaca_data_url: str
+    alpaca_stream_url: str
+    alpaca_data_stream_url: str
+    env: Literal["demo", "production"] = "production"
+    owner_database_url: str = ""
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    live_port: Port = 8001
+    worker_port: Port = 8006
+    base_url: str = "http://127.0.0.1:8000"
+    live_url: str = "ws://127.0.0.1:8001"
+    allowed_origins: str = ""
+    alpaca_requests_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
+    database_connections_min: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
+    database_connections_max: Annotated[int, msgspec.Meta(ge=2, le=200)] = 20
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Cookies are Secure and __Host- when the public address is https."""
+        return self.base_url.startswith("https://")
+
+    def __repr__(self) -> str:
+        return f"Settings(env={self.env!r}, base_url={self.base_url!r})"  # never the secrets
+
+
+def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in `environ`; raises `SettingsError` naming the variable that is missing or wrong."""
+    values: dict[str, str] = {}
+    for field in msgspec.structs.fields(Settings):
+        name = PREFIX + field.encode_name.upper()
+        value = _from_variable_or_file(environ, name)
+        if value is not None:
+            values[field.encode_name] = value
+        elif field.required:
+            raise SettingsError(f"{name} is not set. See docs/settings.md for what it holds.")
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at `$.")
+        name = PREFIX + path.rstrip("`").upper()
+        raise SettingsError(f"{name} cannot be used: {problem}.") from None
+
+
+def _from_variable_or_file(environ: Mapping[str, str], name: str) -> str | None:
+    if name in environ:
+        return environ[name]
+    path = environ.get(name + "_FILE")
+    if path is None:
+        return None
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"{name}_FILE cannot be read: {error.strerror}.") from None

@@ -1,0 +1,346 @@
+-- What the venue did to an order becomes money here. Applied again after every migration.
+
+-- The order's row, locked; also the orders that it replaces or is replaced by, in order of id.
+CREATE OR REPLACE FUNCTION lock_order(p_order uuid) RETURNS orders
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    o orders;
+BEGIN
+    SELECT * INTO o FROM orders WHERE id = p_order AND created_at = uuid_extract_timestamp(p_order);
+    IF o.replaces IS NOT NULL OR o.replaced_by IS NOT NULL THEN
+        PERFORM 1 FROM orders
+        WHERE (id, created_at) IN (SELECT x, uuid_extract_timestamp(x)
+            FROM unnest(ARRAY[o.replaces, p_order, o.replaced_by]) AS x WHERE x IS NOT NULL)
+        ORDER BY id FOR UPDATE;
+    END IF;
+    SELECT * INTO o FROM orders WHERE id = p_order AND created_at = uuid_extract_timestamp(p_order) FOR UPDATE;
+    RETURN o;
+END $$;
+
+-- Book one fill. outcome: settled; duplicate (this execution is booked); unknown_order; overfilled (more than was
+-- ordered: not booked, for a person to look at). What the hold does not cover is taken from what is available and the
+-- rest from suspense: a fill is a fact and is never refused.
+-- The fee is taken from what is received, as the venue takes its own, so that every coin owed is a coin held.
+CREATE OR REPLACE FUNCTION settle_fill(
+    p_fill uuid, p_order uuid, p_execution text, p_quantity numeric, p_price numeric, p_filled_at timestamptz
+) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_at timestamptz := uuid_extract_timestamp(p_fill);
+    o orders;
+    v_quote text;
+    v_base text;
+    v_cost numeric := round(p_quantity * p_price, 18);
+    v_pay text;
+    v_get text;
+    v_due numeric;
+    v_gross numeric;
+    v_fee numeric;
+    v_net numeric;
+    v_from_held numeric;
+    v_from_available numeric;
+    v_paying balances;
+    v_getting balances;
+BEGIN
+    o := lock_order(p_order);
+    IF o.id IS NULL THEN
+        RETURN 'unknown_order';
+    END IF;
+    IF EXISTS (SELECT FROM journal_references WHERE reference = 'fill:' || p_execution) THEN
+        RETURN 'duplicate';
+    END IF;
+    IF o.filled_quantity + p_quantity > o.quantity THEN
+        RETURN 'overfilled';
+    END IF;
+    v_base := split_part(o.market, '/', 1);
+    v_quote := split_part(o.market, '/', 2);
+    IF o.side = 'buy' THEN
+        v_pay := v_quote; v_due := v_cost; v_get := v_base; v_gross := p_quantity;
+    ELSE
+        v_pay := v_base; v_due := p_quantity; v_get := v_quote; v_gross := v_cost;
+    END IF;
+    v_fee := least(v_gross, ceil(v_gross * o.fee_bps * 100000) * 0.000000001);
+    v_net := v_gross - v_fee;
+
+    INSERT INTO balances (user_id, currency) VALUES (o.user_id, v_get) ON CONFLICT DO NOTHING;
+    PERFORM 1 FROM balances WHERE user_id = o.user_id AND currency IN (v_pay, v_get) ORDER BY currency FOR UPDATE;
+    SELECT * INTO v_paying FROM balances WHERE user_id = o.user_id AND currency = v_pay;
+    v_from_held := least(v_due, o.held);
+    v_from_available := least(v_due - v_from_held, v_paying.available);
+    UPDATE balances SET held = held - v_from_held, available = available - v_from_available
+    WHERE user_id = o.user_id AND currency = v_pay RETURNING * INTO v_paying;
+    UPDATE balances SET available = available + v_net
+    WHERE user_id = o.user_id AND currency = v_get RETURNING * INTO v_getting;
+
+    INSERT INTO journals (id, created_at, kind, reference) VALUES (p_fill, v_at, 'fill', 'fill:' || p_execution);
+    INSERT INTO entries (journal_id, line, created_at, account, user_id, currency, amount, balance_after)
+    SELECT p_fill, l.line, v_at, l.account, l.usr, l.currency, l.amount, l.after FROM (VALUES
+        (1, 'held', o.user_id, v_pay, -v_from_held, v_paying.held),
+        (2, 'available', o.user_id, v_pay, -v_from_available, v_paying.available),
+        (3, 'suspense', NULL, v_pay, -(v_due - v_from_held - v_from_available), NULL),
+        (4, 'venue', NULL, v_pay, v_due, NULL),
+        (5, 'venue', NULL, v_get, -v_gross, NULL),
+        (6, 'available', o.user_id, v_get, v_net, v_getting.available),
+        (7, 'fees', NULL, v_get, v_fee, NULL)
+    ) AS l (line, account, usr, currency, amount, after) WHERE l.amount <> 0;
+
+    INSERT INTO fills (id, created_at, execution_id, order_id, user_id, market, side, quantity, price, cost, fee,
+        fee_currency, fee_bps, liquidity, filled_at)
+    VALUES (p_fill, v_at, p_execution, o.id, o.user_id, o.market, o.side, p_quantity, p_price, v_cost, v_fee,
+        v_get, o.fee_bps, o.liquidity, p_filled_at);
+    PERFORM move_position(o.user_id, v_base, o.side, p_quantity, v_net, v_cost);
+    INSERT INTO trading_volumes AS t (user_id, day, volume)
+    VALUES (o.user_id, (p_filled_at AT TIME ZONE 'UTC')::date, v_cost)
+    ON CONFLICT (user_id, day) DO UPDATE SET volume = t.volume + excluded.volume;
+
+    UPDATE orders SET
+        filled_quantity = filled_quantity + p_quantity, filled_cost = filled_cost + v_cost, fee = fee + v_fee,
+        held = held - v_from_held, updated_at = now(), unknown_since = NULL,
+        submitted_at = coalesce(submitted_at, now()),
+        state = CASE WHEN finished_at IS NULL THEN 'partially_filled' ELSE state END
+    WHERE id = o.id AND created_at = o.created_at RETURNING * INTO o;
+    PERFORM append_event(o.user_id, 'order.fill', o.id, jsonb_build_object(
+        'state', o.state, 'execution_id', p_execution, 'quantity', amount_text(p_quantity),
+        'price', amount_text(p_price), 'cost', amount_text(v_cost), 'fee', amount_text(v_fee),
+        'fee_currency', v_get, 'net', amount_text(v_net), 'filled_at', p_filled_at,
+        'filled_quantity', amount_text(o.filled_quantity), 'filled_cost', amount_text(o.filled_cost),
+        'total_fee', amount_text(o.fee), 'balances', jsonb_build_array(
+            balance_json(v_pay, v_paying.available, v_paying.held),
+            balance_json(v_get, v_getting.available, v_getting.held))));
+    IF o.finished_at IS NULL AND o.closing_state IS NOT NULL AND o.filled_quantity >= o.closing_filled THEN
+        PERFORM finish_order(o.id, o.closing_state, o.closing_filled, o.reason);
+    ELSIF o.finished_at IS NULL AND o.filled_quantity = o.quantity THEN
+        PERFORM finish_order(o.id, 'filled', NULL, NULL);
+    END IF;
+    RETURN 'settled';
+END $$;
+
+-- Many fills in one commit. All locks first and sorted, then each fill as if alone.
+CREATE OR REPLACE FUNCTION settle_fills(
+    p_fill uuid[], p_order uuid[], p_execution text[], p_quantity numeric[], p_price numeric[],
+    p_filled_at timestamptz[]
+) RETURNS text[] LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_outcomes text[] := '{}';
+    v_users uuid[];
+BEGIN
+    PERFORM 1 FROM orders o WHERE (o.id, o.created_at) IN (
+        SELECT x, uuid_extract_timestamp(x) FROM unnest(p_order) AS x) ORDER BY o.id FOR UPDATE;
+    SELECT array_agg(DISTINCT user_id) INTO v_users FROM orders o WHERE (o.id, o.created_at) IN (
+        SELECT x, uuid_extract_timestamp(x) FROM unnest(p_order) AS x);
+    PERFORM 1 FROM balances b WHERE b.user_id = ANY (v_users) ORDER BY b.user_id, b.currency FOR UPDATE;
+    PERFORM 1 FROM customer_sequences s WHERE s.user_id = ANY (v_users) ORDER BY s.user_id FOR UPDATE;
+    FOR i IN 1 .. cardinality(p_fill) LOOP
+        v_outcomes := v_outcomes || settle_fill(
+            p_fill[i], p_order[i], p_execution[i], p_quantity[i], p_price[i], p_filled_at[i]);
+    END LOOP;
+    RETURN v_outcomes;
+END $$;
+
+-- Average cost: a buy adds what was paid, a sale takes the same share of cost as of quantity.
+-- These figures are shown, never owed, so the share may be rounded.
+CREATE OR REPLACE FUNCTION move_position(
+    p_user uuid, p_currency text, p_side text, p_quantity numeric, p_net numeric, p_cost numeric
+) RETURNS void LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    v positions;
+    v_share numeric;
+BEGIN
+    INSERT INTO positions (user_id, currency) VALUES (p_user, p_currency) ON CONFLICT DO NOTHING;
+    SELECT * INTO v FROM positions WHERE user_id = p_user AND currency = p_currency FOR UPDATE;
+    IF p_side = 'buy' THEN
+        UPDATE positions SET quantity = quantity + p_net, cost = cost + p_cost
+        WHERE user_id = p_user AND currency = p_currency;
+        RETURN;
+    END IF;
+    v_share := CASE WHEN v.quantity <= p_quantity THEN v.cost ELSE round(v.cost * p_quantity / v.quantity, 18) END;
+    UPDATE positions SET quantity = greatest(quantity - p_quantity, 0), cost = cost - v_share,
+        realized = realized + p_net - v_share
+    WHERE user_id = p_user AND currency = p_currency;
+END $$;
+
+-- End an order and give back what it still holds. outcome: finished; already; unknown_order; waiting (the venue
+-- speaks of more fills than are booked: the hold stays until they are).
+CREATE OR REPLACE FUNCTION finish_order(p_order uuid, p_state text, p_filled numeric, p_reason text)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_journal uuid := uuidv7();
+    v_at timestamptz := uuid_extract_timestamp(v_journal);
+    o orders;
+    v_balances jsonb := '[]';
+    v_balance balances;
+BEGIN
+    o := lock_order(p_order);
+    IF o.id IS NULL THEN
+        RETURN 'unknown_order';
+    END IF;
+    IF o.finished_at IS NOT NULL THEN
+        RETURN 'already';
+    END IF;
+    IF p_filled > o.filled_quantity THEN
+        UPDATE orders SET closing_state = p_state, closing_filled = p_filled, reason = coalesce(p_reason, reason),
+            updated_at = now()
+        WHERE id = o.id AND created_at = o.created_at;
+        RETURN 'waiting';
+    END IF;
+    IF p_state = 'replaced' THEN
+        PERFORM hand_over_hold(o);
+        SELECT * INTO o FROM orders WHERE id = o.id AND created_at = o.created_at;
+    END IF;
+    IF o.held > 0 THEN
+        UPDATE balances SET held = held - o.held, available = available + o.held
+        WHERE user_id = o.user_id AND currency = o.hold_currency RETURNING * INTO v_balance;
+        INSERT INTO journals (id, created_at, kind, reference)
+        VALUES (v_journal, v_at, 'release', 'release:' || o.id);
+        INSERT INTO entries (journal_id, line, created_at, account, user_id, currency, amount, balance_after)
+        VALUES (v_journal, 1, v_at, 'held', o.user_id, o.hold_currency, -o.held, v_balance.held),
+            (v_journal, 2, v_at, 'available', o.user_id, o.hold_currency, o.held, v_balance.available);
+        v_balances := jsonb_build_array(balance_json(o.hold_currency, v_balance.available, v_balance.held));
+    END IF;
+    UPDATE orders SET state = p_state, reason = coalesce(p_reason, reason), held = 0, finished_at = now(),
+        updated_at = now(), unknown_since = NULL, closing_state = NULL, closing_filled = NULL
+    WHERE id = o.id AND created_at = o.created_at;
+    -- A replacement that never came to be leaves the old order as it was.
+    IF o.replaces IS NOT NULL AND p_state IN ('rejected', 'canceled') THEN
+        UPDATE orders SET replaced_by = NULL, updated_at = now()
+        WHERE id = o.replaces AND created_at = uuid_extract_timestamp(o.replaces)
+            AND replaced_by = o.id AND finished_at IS NULL;
+    END IF;
+    PERFORM append_event(o.user_id, 'order.' || p_state, o.id, jsonb_build_object(
+        'state', p_state, 'reason', coalesce(p_reason, o.reason),
+        'filled_quantity', amount_text(o.filled_quantity), 'filled_cost', amount_text(o.filled_cost),
+        'total_fee', amount_text(o.fee), 'balances', v_balances));
+    RETURN 'finished';
+END $$;
+
+-- Move what the replaced order still holds to its replacement; give back what is too much, add what is missing from
+-- what is available, and ask for cancellation when even that is not enough.
+CREATE OR REPLACE FUNCTION hand_over_hold(o orders) RETURNS void
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    v_journal uuid := uuidv7();
+    v_at timestamptz := uuid_extract_timestamp(v_journal);
+    n orders;
+    v_change numeric;
+    v_balance balances;
+BEGIN
+    SELECT * INTO n FROM orders WHERE id = o.replaced_by AND created_at = uuid_extract_timestamp(o.replaced_by);
+    IF n.id IS NULL OR n.finished_at IS NOT NULL THEN
+        RETURN;
+    END IF;
+    SELECT * INTO v_balance FROM balances
+    WHERE user_id = o.user_id AND currency = o.hold_currency FOR UPDATE;
+    -- Positive: the replacement needs more. Negative: money comes back.
+    v_change := least(n.hold_amount - (n.held + o.held), v_balance.available);
+    UPDATE orders SET held = 0, updated_at = now() WHERE id = o.id AND created_at = o.created_at;
+    UPDATE orders SET held = n.held + o.held + v_change, updated_at = now(),
+        cancel_requested_at = CASE WHEN n.held + o.held + v_change < n.hold_amount
+            THEN coalesce(cancel_requested_at, now()) ELSE cancel_requested_at END
+    WHERE id = n.id AND created_at = n.created_at;
+    IF v_change = 0 THEN
+        RETURN;
+    END IF;
+    UPDATE balances SET available = available - v_change, held = held + v_change
+    WHERE user_id = o.user_id AND currency = o.hold_currency RETURNING * INTO v_balance;
+    INSERT INTO journals (id, created_at, kind, reference) VALUES (v_journal, v_at, 'rehold', 'rehold:' || n.id);
+    INSERT INTO entries (journal_id, line, created_at, account, user_id, currency, amount, balance_after)
+    VALUES (v_journal, 1, v_at, 'available', o.user_id, o.hold_currency, -v_change, v_balance.available),
+        (v_journal, 2, v_at, 'held', o.user_id, o.hold_currency, v_change, v_balance.held);
+END $$;
+
+-- The venue has the order. Never steps back: an order that has fills or has ended keeps its state.
+CREATE OR REPLACE FUNCTION mark_submitted(p_order uuid, p_venue_order_id text)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    o orders;
+    v_first boolean;
+BEGIN
+    o := lock_order(p_order);
+    IF o.id IS NULL THEN
+        RETURN false;
+    END IF;
+    v_first := o.state IN ('accepted', 'submitting', 'unknown');
+    UPDATE orders SET venue_order_id = coalesce(venue_order_id, p_venue_order_id), unknown_since = NULL,
+        submitted_at = coalesce(submitted_at, now()), checked_at = now(), updated_at = now(),
+        state = CASE WHEN v_first THEN 'submitted' ELSE state END
+    WHERE id = o.id AND created_at = o.created_at;
+    IF v_first THEN
+        PERFORM append_event(o.user_id, 'order.submitted', o.id, jsonb_build_object('state', 'submitted'));
+    END IF;
+    RETURN v_first;
+END $$;
+
+-- Ask for a cancel. outcome: canceled (it had not been sent yet); pending; already (it has ended); unknown_order.
+CREATE OR REPLACE FUNCTION request_cancel(p_user uuid, p_order uuid)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    o orders;
+BEGIN
+    o := lock_order(p_order);
+    IF o.id IS NULL OR o.user_id <> p_user THEN
+        RETURN 'unknown_order';
+    END IF;
+    IF o.finished_at IS NOT NULL THEN
+        RETURN 'already';
+    END IF;
+    IF o.state = 'accepted' THEN
+        PERFORM finish_order(o.id, 'canceled', NULL, 'canceled before it was sent');
+        RETURN 'canceled';
+    END IF;
+    IF o.cancel_requested_at IS NULL THEN
+        UPDATE orders SET cancel_requested_at = now(), updated_at = now()
+        WHERE id = o.id AND created_at = o.created_at;
+        PERFORM append_event(o.user_id, 'order.pending_cancel', o.id, jsonb_build_object('state', o.state));
+    END IF;
+    RETURN 'pending';
+END $$;
+
+-- Ask for a replacement: a new order that holds only what it needs beyond what the old one holds.
+-- outcome: as place_order, and unknown_order, ended (the old one has), pending (a replacement or cancel is under way).
+CREATE OR REPLACE FUNCTION request_replace(
+    p_id uuid, p_user uuid, p_old uuid, p_client_order_id text, p_idempotency_key text, p_request_hash bytea,
+    p_source text, p_quantity numeric, p_limit_price numeric, p_stop_price numeric, p_fee_bps numeric,
+    p_liquidity text, p_hold_amount numeric,
+    OUT outcome text, OUT order_id uuid, OUT available numeric
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    o orders;
+    v_extra numeric;
+BEGIN
+    SELECT * INTO o FROM orders
+    WHERE id = p_old AND created_at = uuid_extract_timestamp(p_old) AND user_id = p_user FOR UPDATE;
+    IF o.id IS NULL THEN
+        outcome := 'unknown_order';
+        RETURN;
+    END IF;
+    SELECT k.order_id, CASE WHEN k.request_hash = p_request_hash THEN
+        CASE WHEN k.key LIKE 'i:%' THEN 'replayed' ELSE 'duplicate' END
+        ELSE CASE WHEN k.key LIKE 'i:%' THEN 'key_reused' ELSE 'conflict' END END
+    INTO order_id, outcome FROM order_keys k
+    WHERE k.user_id = p_user AND k.key IN ('i:' || p_idempotency_key, 'c:' || p_client_order_id)
+    ORDER BY k.key DESC LIMIT 1;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    IF o.finished_at IS NOT NULL OR o.closing_state IS NOT NULL THEN
+        outcome := 'ended';
+        RETURN;
+    END IF;
+    IF o.replaced_by IS NOT NULL OR o.cancel_requested_at IS NOT NULL OR o.state NOT IN ('submitted', 'partially_filled')
+    THEN
+        outcome := 'pending';
+        RETURN;
+    END IF;
+    v_extra := greatest(p_hold_amount - o.held, 0);
+    SELECT p.outcome, p.order_id, p.available INTO outcome, order_id, available FROM place_order(
+        p_id, p_user, p_client_order_id, p_idempotency_key, p_request_hash, p_source, o.market, o.side, o.type,
+        o.time_in_force, p_quantity, NULL, p_limit_price, p_stop_price, NULL, p_fee_bps, p_liquidity,
+        o.hold_currency, v_extra, o.fee_currency) p;
+    IF outcome <> 'accepted' THEN
+        RETURN;
+    END IF;
+    UPDATE orders SET replaces = o.id, hold_amount = p_hold_amount
+    WHERE id = p_id AND created_at = uuid_extract_timestamp(p_id);
+    UPDATE orders SET replaced_by = p_id, updated_at = now() WHERE id = o.id AND created_at = o.created_at;
+    PERFORM append_event(p_user, 'order.pending_replace', o.id,
+        jsonb_build_object('state', o.state, 'replaced_by', p_id));
+END $$;
