@@ -92,7 +92,7 @@ class Database:
             except RETRYABLE:
                 if attempt == RETRIES_MAX - 1:
                     raise
-                await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)
+                await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311  jitter, not a secret
         raise AssertionError("unreachable")
 
 

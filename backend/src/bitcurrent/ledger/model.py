@@ -1,0 +1,91 @@
+"""Journals as values: money moves from a source to a target, in positive amounts, and each journal balances. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from bitcurrent.kernel.ids import UserId
+
+HouseName = Literal[
+    "venue",
+    "processor",
+    "bank",
+    "fees",
+    "venue_fees",
+    "bonuses",
+    "disputes",
+    "rounding",
+    "suspense",
+]
+HOUSE_ACCOUNTS: tuple[HouseName, ...] = (
+    "venue",
+    "processor",
+    "bank",
+    "fees",
+    "venue_fees",
+    "bonuses",
+    "disputes",
+    "rounding",
+    "suspense",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account of one asset: a customer's bucket when `user_id` is set, otherwise a house account.
+
+    House accounts that stand for things we own elsewhere (venue, processor, bank) are negative by what is there:
+    what customers are owed and where it lies sum to zero.
+    """
+
+    name: str
+    currency: str
+    user_id: UserId | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.currency}"
+
+
+def available(user_id: UserId, currency: str) -> Account:
+    """What the customer may use."""
+    return Account("available", currency, user_id)
+
+
+def held(user_id: UserId, currency: str) -> Account:
+    """What is set aside for an order or a withdrawal."""
+    return Account("held", currency, user_id)
+
+
+def house(name: HouseName, currency: str) -> Account:
+    """One of the brokerage's own accounts."""
+    return Account(name, currency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One amount, always positive, from a source to a target of the same asset."""
+
+    source: Account
+    target: Account
+    amount: Decimal
+
+    def __post_init__(self) -> None:
+        if self.amount <= 0 or not self.amount.is_finite():
+            raise ValueError("a move carries a positive amount")
+        if self.source.currency != self.target.currency:
+            raise ValueError("a move stays in one asset")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """Moves that happen together or not at all. `reference` is unique for good: posting it twice posts it once."""
+
+    kind: str
+    reference: str
+    moves: tuple[Move, ...]
+    memo: Mapping[str, str] = field(default_factory=dict)
+
+    def lines(self) -> list[tuple[Account, Decimal]]:
+        """Signed amounts in the order of the moves: minus at the source, plus at the target."""
+        return [line for move in self.moves for line in ((move.source, -move.amount), (move.target, move.amount))]

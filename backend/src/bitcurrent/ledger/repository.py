@@ -1,0 +1,92 @@
+"""All the SQL of the ledger."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from bitcurrent.kernel.database import Connection
+from bitcurrent.kernel.ids import UserId
+from bitcurrent.ledger.model import Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What a customer has of one currency: free to use, and set aside."""
+
+    currency: str
+    available: Decimal
+    held: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        """Available and held together."""
+        return self.available + self.held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryLine:
+    """One line of one journal, as it stands in the books."""
+
+    created_at: datetime
+    journal_id: UUID
+    kind: str
+    reference: str
+    account: str
+    amount: Decimal
+    balance_after: Decimal | None
+
+
+async def post_journal(connection: Connection, journal_id: UUID, journal: Journal) -> bool:
+    """Post through the one door; whether it was posted now."""
+    lines = journal.lines()
+    posted = await connection.fetchval(
+        "SELECT posted FROM post_journal($1, $2, $3, $4, $5, $6, $7, $8)",
+        journal_id,
+        journal.kind,
+        journal.reference,
+        dict(journal.memo) or None,
+        [account.name for account, _ in lines],
+        [account.user_id for account, _ in lines],
+        [account.currency for account, _ in lines],
+        [amount for _, amount in lines],
+    )
+    return bool(posted)
+
+
+async def find_journal(connection: Connection, reference: str) -> UUID | None:
+    """Look a reference up among those used."""
+    found: UUID | None = await connection.fetchval(
+        "SELECT journal_id FROM journal_references WHERE reference = $1", reference
+    )
+    return found
+
+
+async def read_balances(connection: Connection, user_id: UserId, currency: str | None = None) -> list[Balance]:
+    """Balances that are not empty, or the one asked for."""
+    rows = await connection.fetch(
+        """
+        SELECT currency, available, held FROM balances
+        WHERE user_id = $1 AND ($2::text IS NULL OR currency = $2) AND ($2 IS NOT NULL OR available + held > 0)
+        ORDER BY currency
+        """,
+        user_id,
+        currency,
+    )
+    return [Balance(currency=r["currency"], available=r["available"], held=r["held"]) for r in rows]
+
+
+async def read_entries(connection: Connection, user_id: UserId, currency: str, *, limit: int = 500) -> list[EntryLine]:
+    """The newest lines that moved a customer's balance of one currency, newest first."""
+    rows = await connection.fetch(
+        """
+        SELECT e.created_at, e.journal_id, j.kind, j.reference, e.account, e.amount, e.balance_after
+        FROM entries e JOIN journals j ON j.id = e.journal_id AND j.created_at = e.created_at
+        WHERE e.user_id = $1 AND e.currency = $2
+        ORDER BY e.created_at DESC, e.journal_id DESC, e.line DESC LIMIT $3
+        """,
+        user_id,
+        currency,
+        limit,
+    )
+    return [EntryLine(**dict(row)) for row in rows]

@@ -1,0 +1,57 @@
+"""The ledger's verbs: post a journal, read balances. Posting happens in the caller's transaction."""
+
+from decimal import Decimal
+from uuid import UUID
+
+import asyncpg
+
+from bitcurrent.kernel.database import Connection
+from bitcurrent.kernel.errors import Conflict
+from bitcurrent.kernel.ids import UserId, new_id
+from bitcurrent.kernel.money import plain
+from bitcurrent.ledger import repository
+from bitcurrent.ledger.model import Journal
+from bitcurrent.ledger.repository import Balance
+
+
+class InsufficientFunds(Conflict):
+    """A customer does not have what the journal takes."""
+
+    code = "insufficient_funds"
+    title = "Not enough money"
+
+    def __init__(self, *, needed: Decimal, available: Decimal, currency: str) -> None:
+        super().__init__(
+            f"This needs {plain(needed)} {currency}; {plain(available)} {currency} is available.",
+            details={"needed": plain(needed), "available": plain(available), "currency": currency},
+        )
+
+
+async def post(connection: Connection, journal: Journal) -> bool:
+    """Post a journal in the open transaction. False: this reference is posted already, nothing was done.
+
+    Raises `InsufficientFunds` when a customer's side would go below zero; the transaction is then spent.
+    """
+    try:
+        return await repository.post_journal(connection, new_id(), journal)
+    except asyncpg.CheckViolationError as error:
+        if error.table_name != "balances":
+            raise
+        taken = next(move for move in journal.moves if move.source.user_id is not None)
+        raise InsufficientFunds(needed=taken.amount, available=Decimal(0), currency=taken.source.currency) from error
+
+
+async def read_balances(connection: Connection, user_id: UserId) -> list[Balance]:
+    """All balances of a customer that are not empty, by currency."""
+    return await repository.read_balances(connection, user_id)
+
+
+async def read_balance(connection: Connection, user_id: UserId, currency: str) -> Balance:
+    """One balance; zero when there never was one."""
+    found = await repository.read_balances(connection, user_id, currency)
+    return found[0] if found else Balance(currency=currency, available=Decimal(0), held=Decimal(0))
+
+
+async def find_journal(connection: Connection, reference: str) -> UUID | None:
+    """The journal that carries a reference."""
+    return await repository.find_journal(connection, reference)
