@@ -88,17 +88,13 @@ def upgrade() -> None:
         sa.Column("amount", sa.Numeric(precision=38, scale=18), nullable=False),
         sa.Column("balance_after", sa.Numeric(precision=38, scale=18), nullable=True),
         sa.CheckConstraint(
-            "(user_id IS NOT NULL) = (account IN ('available', 'held'))",
-            name=op.f("ck_entries_customer_bucket"),
+            "(user_id IS NOT NULL) = (account IN ('available', 'held'))", name=op.f("ck_entries_customer_bucket")
         ),
         sa.CheckConstraint(
-            "(user_id IS NOT NULL) = (balance_after IS NOT NULL)",
-            name=op.f("ck_entries_customer_balance_after"),
+            "(user_id IS NOT NULL) = (balance_after IS NOT NULL)", name=op.f("ck_entries_customer_balance_after")
         ),
         sa.CheckConstraint("amount <> 0", name=op.f("ck_entries_amount_not_zero")),
-        sa.CheckConstraint(
-            "created_at = uuid_extract_timestamp(journal_id)", name=op.f("ck_entries_time_is_in_id")
-        ),
+        sa.CheckConstraint("created_at = uuid_extract_timestamp(journal_id)", name=op.f("ck_entries_time_is_in_id")),
         sa.PrimaryKeyConstraint("journal_id", "line", "created_at", name=op.f("pk_entries")),
         postgresql_partition_by="RANGE (created_at)",
     )
@@ -157,9 +153,7 @@ def upgrade() -> None:
         postgresql_partition_by="RANGE (created_at)",
     )
     op.create_index("idx_fills_order", "fills", ["order_id"], unique=False)
-    op.create_index(
-        "idx_fills_user_created", "fills", ["user_id", sa.literal_column("created_at DESC")], unique=False
-    )
+    op.create_index("idx_fills_user_created", "fills", ["user_id", sa.literal_column("created_at DESC")], unique=False)
     op.create_table(
         "idempotency_keys",
         sa.Column("user_id", sa.UUID(), nullable=False),
@@ -185,9 +179,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("reference", sa.Text(), nullable=False),
         sa.Column("memo", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-        sa.CheckConstraint(
-            "kind <> 'hold' OR reference = 'hold:' || id::text", name=op.f("ck_journals_hold_is_order")
-        ),
+        sa.CheckConstraint("kind <> 'hold' OR reference = 'hold:' || id::text", name=op.f("ck_journals_hold_is_order")),
         sa.CheckConstraint("created_at = uuid_extract_timestamp(id)", name=op.f("ck_journals_time_is_in_id")),
         sa.PrimaryKeyConstraint("id", "created_at", name=op.f("pk_journals")),
         postgresql_partition_by="RANGE (created_at)",
@@ -255,18 +247,12 @@ def upgrade() -> None:
         sa.CheckConstraint("finished_at IS NULL OR held = 0", name=op.f("ck_orders_ended_holds_nothing")),
         sa.CheckConstraint("held >= 0", name=op.f("ck_orders_held_not_negative")),
         sa.CheckConstraint("quantity IS NOT NULL OR notional IS NOT NULL", name=op.f("ck_orders_size")),
-        sa.CheckConstraint(
-            "quantity IS NULL OR filled_quantity <= quantity", name=op.f("ck_orders_never_overfilled")
-        ),
+        sa.CheckConstraint("quantity IS NULL OR filled_quantity <= quantity", name=op.f("ck_orders_never_overfilled")),
         sa.PrimaryKeyConstraint("id", "created_at", name=op.f("pk_orders")),
         postgresql_partition_by="RANGE (created_at)",
     )
     op.create_index(
-        "idx_orders_accepted",
-        "orders",
-        ["created_at"],
-        unique=False,
-        postgresql_where=sa.text("state = 'accepted'"),
+        "idx_orders_accepted", "orders", ["created_at"], unique=False, postgresql_where=sa.text("state = 'accepted'")
     )
     op.create_index(
         "idx_orders_cancel",
@@ -284,6 +270,13 @@ def upgrade() -> None:
     )
     op.create_index(
         "idx_orders_user_created", "orders", ["user_id", sa.literal_column("created_at DESC")], unique=False
+    )
+    op.create_index(
+        "idx_orders_venue",
+        "orders",
+        ["venue_order_id"],
+        unique=False,
+        postgresql_where=sa.text("venue_order_id IS NOT NULL"),
     )
     op.create_table(
         "positions",
@@ -313,9 +306,7 @@ def upgrade() -> None:
         sa.Column("role", sa.Text(), server_default="customer", nullable=False),
         sa.Column("status", sa.Text(), server_default="active", nullable=False),
         sa.Column("kyc_level", sa.Text(), server_default="none", nullable=False),
-        sa.Column(
-            "password_changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
+        sa.Column("password_changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("kyc_level IN ('none', 'basic', 'full')", name=op.f("ck_users_kyc_level")),
         sa.CheckConstraint(
             "role IN ('customer', 'support', 'compliance', 'finance', 'admin')", name=op.f("ck_users_role")
@@ -381,8 +372,7 @@ def upgrade() -> None:
         sa.Column("halted_reason", sa.Text(), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "min_order_size > 0 AND min_trade_increment > 0 AND price_increment > 0",
-            name=op.f("ck_markets_increments"),
+            "min_order_size > 0 AND min_trade_increment > 0 AND price_increment > 0", name=op.f("ck_markets_increments")
         ),
         sa.ForeignKeyConstraint(["base"], ["assets.code"], name=op.f("fk_markets_base")),
         sa.ForeignKeyConstraint(["quote"], ["assets.code"], name=op.f("fk_markets_quote")),
@@ -396,9 +386,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column(
-            "last_seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("device", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_user_sessions_user_id")),
@@ -419,12 +407,7 @@ def upgrade() -> None:
     op.bulk_insert(
         tiers,
         [
-            {
-                "effective_from": datetime(2026, 1, 1, tzinfo=UTC),
-                "volume_from": v,
-                "maker_bps": m,
-                "taker_bps": t,
-            }
+            {"effective_from": datetime(2026, 1, 1, tzinfo=UTC), "volume_from": v, "maker_bps": m, "taker_bps": t}
             for v, m, t in FEE_TIERS
         ],
     )

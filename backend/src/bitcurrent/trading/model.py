@@ -241,14 +241,20 @@ def collared(price: Decimal, *, side: Side, collar_bps: Decimal, increment: Deci
 
 
 def expected_liquidity(
-    *, side: Side, type: OrderType, time_in_force: TimeInForce, limit_price: Decimal | None, bid: Decimal, ask: Decimal
+    *,
+    side: Side,
+    order_type: OrderType,
+    time_in_force: TimeInForce,
+    limit_price: Decimal | None,
+    bid: Decimal,
+    ask: Decimal,
 ) -> Liquidity:
     """Taker when the order would trade at once at this quote, maker when it would rest.
 
     The venue does not say on a fill which it was, so the expectation at placing decides, and the customer pays the
     rate that was shown. A stop-limit is taken for a taker: when it triggers the market is usually there.
     """
-    if type is not OrderType.LIMIT or time_in_force is TimeInForce.IOC or limit_price is None:
+    if order_type is not OrderType.LIMIT or time_in_force is TimeInForce.IOC or limit_price is None:
         return Liquidity.TAKER
     crosses = limit_price >= ask if side is Side.BUY else limit_price <= bid
     return Liquidity.TAKER if crosses else Liquidity.MAKER

@@ -72,6 +72,7 @@ orders = sa.Table(
     sa.CheckConstraint("quantity IS NULL OR filled_quantity <= quantity", name="never_overfilled"),
     sa.Index("idx_orders_user_created", "user_id", sa.text("created_at DESC")),
     sa.Index("idx_orders_accepted", "created_at", postgresql_where=sa.text("state = 'accepted'")),
+    sa.Index("idx_orders_venue", "venue_order_id", postgresql_where=sa.text("venue_order_id IS NOT NULL")),
     sa.Index(
         "idx_orders_cancel",
         "cancel_requested_at",

@@ -1,0 +1,399 @@
+"""Trading's verbs for customers: place, replace, cancel, look up, and what it will cost.
+
+Every rule is checked before money is held; what is answered is committed.
+"""
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from bitcurrent.kernel.database import Database
+from bitcurrent.kernel.errors import Conflict, Invalid, NotFound
+from bitcurrent.kernel.events import WAKE_CHANNEL
+from bitcurrent.kernel.ids import OrderId, UserId, id_time, new_id
+from bitcurrent.kernel.money import plain
+from bitcurrent.ledger.service import InsufficientFunds
+from bitcurrent.market_data.service import MarketData
+from bitcurrent.trading import repository
+from bitcurrent.trading.model import (
+    FeeRate,
+    Fill,
+    Order,
+    OrderState,
+    OrderType,
+    OrderWish,
+    Terms,
+)
+from bitcurrent.trading.placing import PlacingQueue
+from bitcurrent.trading.repository import NewOrder, OrderFilter, PlaceOutcome, Replacement
+from bitcurrent.trading.rules import Conditions, set_replacement_terms, set_terms
+
+ORDERS_CHANNEL = "bitcurrent:orders"
+"""Redis channel on which placing says "there is an order to send". A hint only: the worker also polls."""
+
+RATE_SECONDS = 30
+RATES_KEPT = 10_000
+log = structlog.get_logger(__name__)
+
+
+class OrderNotFound(NotFound):
+    """No order of this customer has this id."""
+
+    code = "order_not_found"
+    title = "No such order"
+
+    def __init__(self) -> None:
+        super().__init__("You have no order with this id.")
+
+
+class OrderEnded(Conflict):
+    """The order has ended, so it can be neither canceled nor replaced."""
+
+    code = "order_ended"
+    title = "The order has ended"
+
+
+class OrderBusy(Conflict):
+    """The order is being sent, canceled or replaced; what is asked must wait for that."""
+
+    code = "order_busy"
+    title = "The order is changing"
+
+
+class ClientOrderIdTaken(Conflict):
+    """Another order of this customer carries this client_order_id."""
+
+    code = "client_order_id_taken"
+    title = "client_order_id is taken"
+
+
+class IdempotencyKeyReused(Invalid):
+    """The same Idempotency-Key came with another request."""
+
+    code = "idempotency_key_reused"
+    title = "Idempotency-Key was used for something else"
+
+
+class Trading:
+    """Places, changes and finds customers' orders."""
+
+    def __init__(self, database: Database, redis: Redis, market_data: MarketData) -> None:
+        self._database = database
+        self._redis = redis
+        self._market_data = market_data
+        self._queue = PlacingQueue(database, self._wake)
+        self._rates: dict[UserId, tuple[float, FeeRate]] = {}
+        self._hints: set[asyncio.Task[None]] = set()
+
+    async def preview_order(self, user_id: UserId, wish: OrderWish) -> Terms:
+        """The terms that this order would get now, fee included; holds nothing."""
+        return set_terms(wish, await self._conditions(user_id, wish.market))
+
+    async def place_order(
+        self,
+        user_id: UserId,
+        wish: OrderWish,
+        *,
+        source: str,
+        request_hash: bytes,
+        idempotency_key: str | None = None,
+    ) -> tuple[Order, bool]:
+        """Hold the money and accept the order; the order, and whether it was placed by an earlier equal request.
+
+        Raises refusals naming the rule, `InsufficientFunds`, `ClientOrderIdTaken`, `IdempotencyKeyReused`.
+        """
+        try:
+            conditions = await self._conditions(user_id, wish.market)
+            terms = set_terms(wish, conditions)
+        except (Conflict, Invalid):
+            # A repeat of a request that was accepted gets its answer, whatever the market is by now.
+            known = await self._find_repeat(user_id, wish.client_order_id, idempotency_key, request_hash)
+            if known is None:
+                raise
+            return placed_again(known), True
+        new = NewOrder(
+            id=OrderId(new_id()),
+            user_id=user_id,
+            client_order_id=wish.client_order_id,
+            idempotency_key=idempotency_key,
+            request_hash=request_hash,
+            source=source,
+            market=conditions.market.symbol,
+            side=wish.side,
+            type=wish.type,
+            time_in_force=wish.time_in_force,
+            terms=terms,
+        )
+        outcome = await self._queue.place(new)
+        if outcome.outcome == "accepted":
+            return _as_placed(new), False
+        return await self._answer_for(user_id, outcome, terms.hold_amount, terms.hold_currency), True
+
+    async def replace_order(
+        self,
+        user_id: UserId,
+        order_id: OrderId,
+        *,
+        quantity: Decimal | None,
+        limit_price: Decimal | None,
+        stop_price: Decimal | None,
+        source: str,
+        request_hash: bytes,
+        client_order_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> tuple[Order, bool]:
+        """Ask for other terms: a new order that takes the old one's place when the venue agrees.
+
+        What is left out stays; `quantity` is what the new order trades from then on (left out: what remains).
+        """
+        old = await self.read_order(user_id, order_id)
+        known = await self._find_repeat(user_id, client_order_id, idempotency_key, request_hash)
+        if known is not None:
+            return placed_again(known), True
+        if old.state.ended:
+            raise OrderEnded(f"The order is {old.state} and cannot be replaced.")
+        if old.type is OrderType.MARKET or old.quantity is None:
+            raise Conflict("A market order cannot be replaced; it fills or ends at once.")
+        wish = OrderWish(
+            market=old.market,
+            side=old.side,
+            type=old.type,
+            time_in_force=old.time_in_force,
+            quantity=quantity if quantity is not None else old.quantity - old.filled_quantity,
+            limit_price=limit_price if limit_price is not None else old.limit_price,
+            stop_price=stop_price if stop_price is not None else old.stop_price,
+        )
+        terms = set_replacement_terms(wish, await self._conditions(user_id, old.market))
+        new = Replacement(
+            id=OrderId(new_id()),
+            user_id=user_id,
+            old_id=order_id,
+            client_order_id=client_order_id,
+            idempotency_key=idempotency_key,
+            request_hash=request_hash,
+            source=source,
+            terms=terms,
+        )
+
+        outcome = await self._database.in_transaction(lambda tx: repository.request_replace(tx, new))
+        if outcome.outcome == "accepted":
+            self._wake()
+            return await self.read_order(user_id, new.id), False
+        if outcome.outcome == "pending":
+            raise OrderBusy("The order is being sent, canceled or replaced already. Try again in a moment.")
+        if outcome.outcome == "ended":
+            raise OrderEnded("The order has ended and cannot be replaced.")
+        return await self._answer_for(user_id, outcome, terms.hold_amount, terms.hold_currency), True
+
+    async def cancel_order(self, user_id: UserId, order_id: OrderId) -> Order:
+        """Ask for a cancel; the order as it is then: canceled at once, or pending until the venue confirms."""
+        outcome = await self._request_cancel(user_id, order_id)
+        if outcome == "unknown_order":
+            raise OrderNotFound
+        self._wake()
+        order = await self.read_order(user_id, order_id)
+        if outcome == "already" and order.state is not OrderState.CANCELED:
+            raise OrderEnded(f"The order is {order.state} and cannot be canceled.")
+        return order
+
+    async def cancel_all(self, user_id: UserId, market: str | None = None) -> list[Order]:
+        """Ask for a cancel of every open order (of one market); the orders that were asked for."""
+        async with self._database.read() as connection:
+            open_ids = await repository.list_open_ids(connection, user_id, market)
+        for order_id in open_ids:
+            # One short transaction each: a busy order must not keep the others waiting.
+            await self._request_cancel(user_id, order_id)
+        self._wake()
+        async with self._database.read() as connection:
+            found = await repository.read_orders(connection, open_ids)
+        return [found[order_id] for order_id in open_ids]
+
+    async def _request_cancel(self, user_id: UserId, order_id: OrderId) -> str:
+        return await self._database.in_transaction(lambda tx: repository.request_cancel(tx, user_id, order_id))
+
+    async def read_order(self, user_id: UserId, order_id: OrderId) -> Order:
+        """One of the customer's orders; `OrderNotFound` for everybody else's."""
+        async with self._database.read() as connection:
+            order = await repository.read_order(connection, order_id, user_id=user_id)
+        if order is None:
+            raise OrderNotFound
+        return order
+
+    async def find_by_client_order_id(self, user_id: UserId, client_order_id: str) -> Order:
+        """The customer's order by their own id for it."""
+        async with self._database.read() as connection:
+            order = await repository.find_by_client_order_id(connection, user_id, client_order_id)
+        if order is None:
+            raise OrderNotFound
+        return order
+
+    async def list_orders(self, user_id: UserId, which: OrderFilter) -> list[Order]:
+        """The customer's orders, newest first."""
+        async with self._database.read() as connection:
+            return await repository.list_orders(connection, user_id, which)
+
+    async def list_fills(
+        self,
+        user_id: UserId,
+        *,
+        order_id: OrderId | None = None,
+        market: str | None = None,
+        before: tuple[datetime, str] | None = None,
+        limit: int = 50,
+    ) -> list[Fill]:
+        """The customer's fills, newest first."""
+        async with self._database.read() as connection:
+            return await repository.list_fills(
+                connection,
+                user_id,
+                order_id=order_id,
+                market=market,
+                before=before,
+                limit=limit,
+            )
+
+    async def read_fees(self, user_id: UserId) -> tuple[list[FeeRate], Decimal, FeeRate]:
+        """The schedule, the customer's 30-day volume in USD, and the rate that they have now."""
+        async with self._database.read() as connection:
+            tiers = await repository.read_fee_tiers(connection)
+            volume = await repository.read_volume(connection, user_id)
+        return tiers, volume, _tier(tiers, volume)
+
+    async def _conditions(self, user_id: UserId, symbol: str) -> Conditions:
+        market = await self._market_data.market(symbol)
+        quote = await self._market_data.fresh_quote(market.symbol)
+        return Conditions(market=market, quote=quote, rate=await self._rate(user_id))
+
+    async def _rate(self, user_id: UserId) -> FeeRate:
+        """The customer's tier, at most 30 s old: it moves by 30-day volume."""
+        known = self._rates.get(user_id)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        _, _, rate = await self.read_fees(user_id)
+        if len(self._rates) >= RATES_KEPT:
+            self._rates.clear()
+        self._rates[user_id] = (time.monotonic() + RATE_SECONDS, rate)
+        return rate
+
+    async def _find_repeat(
+        self, user_id: UserId, client_order_id: str | None, idempotency_key: str | None, request_hash: bytes
+    ) -> Order | None:
+        async with self._database.read() as connection:
+            return await repository.find_repeat(connection, user_id, client_order_id, idempotency_key, request_hash)
+
+    async def _answer_for(self, user_id: UserId, outcome: PlaceOutcome, needed: Decimal, currency: str) -> Order:
+        match outcome.outcome:
+            case "insufficient":
+                raise InsufficientFunds(needed=needed, available=outcome.available or Decimal(0), currency=currency)
+            case "key_reused":
+                raise IdempotencyKeyReused(
+                    "This Idempotency-Key came with a different request before. Use a new key for a new order.",
+                    field="Idempotency-Key",
+                )
+            case "conflict":
+                raise ClientOrderIdTaken(
+                    "You have another order with this client_order_id. Use a new one for a new order.",
+                    field="client_order_id",
+                )
+            case "replayed" | "duplicate":
+                assert outcome.order_id is not None
+                return placed_again(await self.read_order(user_id, outcome.order_id))
+            case _:
+                raise AssertionError(f"unknown outcome {outcome.outcome}")
+
+    def _wake(self) -> None:
+        """Tell the worker and the live server; without Redis they find out by polling."""
+        task = asyncio.ensure_future(self._hint())
+        self._hints.add(task)
+        task.add_done_callback(self._hints.discard)
+
+    async def _hint(self) -> None:
+        try:
+            await self._redis.publish(ORDERS_CHANNEL, "")
+            await self._redis.publish(WAKE_CHANNEL, "")
+        except RedisError as error:
+            log.warning("orders.hint_failed", error=type(error).__name__)
+
+
+def placed_again(order: Order) -> Order:
+    """The order as it was in the moment of placing: a repeated request gets its first answer."""
+    return replace(
+        order,
+        updated_at=order.created_at,
+        state=OrderState.ACCEPTED,
+        reason=None,
+        held=order.hold_amount,
+        filled_quantity=Decimal(0),
+        filled_cost=Decimal(0),
+        fee=Decimal(0),
+        venue_order_id=None,
+        replaced_by=None,
+        closing_state=None,
+        closing_filled=None,
+        cancel_requested_at=None,
+        cancel_sent_at=None,
+        claimed_at=None,
+        unknown_since=None,
+        checked_at=None,
+        submitted_at=None,
+        finished_at=None,
+    )
+
+
+def _as_placed(new: NewOrder) -> Order:
+    """The stored order without reading it back: everything in it is known."""
+    terms = new.terms
+    at = id_time(new.id)
+    return Order(
+        id=new.id,
+        created_at=at,
+        updated_at=at,
+        user_id=new.user_id,
+        client_order_id=new.client_order_id,
+        source=new.source,
+        market=new.market,
+        side=new.side,
+        type=new.type,
+        time_in_force=new.time_in_force,
+        quantity=terms.quantity,
+        notional=terms.notional,
+        limit_price=terms.limit_price,
+        stop_price=terms.stop_price,
+        collar_price=terms.collar_price,
+        fee_bps=terms.fee_bps,
+        liquidity=terms.liquidity,
+        state=OrderState.ACCEPTED,
+        reason=None,
+        hold_currency=terms.hold_currency,
+        hold_amount=terms.hold_amount,
+        held=terms.hold_amount,
+        filled_quantity=Decimal(0),
+        filled_cost=Decimal(0),
+        fee=Decimal(0),
+        fee_currency=terms.fee_currency,
+        venue_order_id=None,
+        replaces=None,
+        replaced_by=None,
+        closing_state=None,
+        closing_filled=None,
+        cancel_requested_at=None,
+        cancel_sent_at=None,
+        claimed_at=None,
+        unknown_since=None,
+        checked_at=None,
+        submitted_at=None,
+        finished_at=None,
+    )
+
+
+def _tier(tiers: list[FeeRate], volume: Decimal) -> FeeRate:
+    reached = [tier for tier in tiers if tier.volume_from <= volume]
+    if not reached:
+        raise Conflict(f"No fee tier is in force for a volume of {plain(volume)} USD; an operator must set one.")
+    return reached[-1]
