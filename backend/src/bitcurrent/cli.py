@@ -3,14 +3,151 @@
 Each command imports what it needs when it runs, so that `--help` answers at once.
 """
 
+import importlib
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bitcurrent import __doc__ as about
+if TYPE_CHECKING:
+    from bitcurrent.launcher.layout import Copy
+    from bitcurrent.settings import Settings
+
+OWNER_URL = "BITCURRENT_OWNER_DATABASE_URL"
+PORT_MAX = 65529  # a copy takes seven in a row
+
+_port = click.option(
+    "--port", type=click.IntRange(1024, PORT_MAX), default=8000, envvar="PORT", show_default=True,
+    help="The first of the copy's seven ports.",
+)  # fmt: skip
+_data = click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), default=Path("var"), envvar="DATA",
+    show_default=True, help="The folder where everything of this copy lies.",
+)  # fmt: skip
 
 
-@click.group(help=about, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
-    """Group every command."""
+    """Run a retail crypto brokerage: bring it up, look after it, prove its books."""
+
+
+@main.command()
+@_port
+@_data
+@click.option("--verbose", "-v", is_flag=True, help="Show what every process writes to its log.")
+@click.option("--no-web", is_flag=True, help="Bring up everything but the web app.")
+def up(port: int, data: Path, verbose: bool, no_web: bool) -> None:
+    """Bring up a whole brokerage on this machine, with demo data."""
+    from bitcurrent.launcher.up import Wishes, up
+
+    sys.exit(up(_copy(port, data), Wishes(verbose=verbose, without=frozenset({"web"} if no_web else ()))))
+
+
+@main.command()
+@_port
+@_data
+def doctor(port: int, data: Path) -> None:
+    """Say what is wrong with this machine, and how to mend it."""
+    from bitcurrent.launcher.doctor import doctor
+
+    sys.exit(doctor(_copy(port, data)))
+
+
+@main.command()
+def serve() -> None:
+    """Serve the HTTP API."""
+    _entry("bitcurrent.app", "serve")(_settings())
+
+
+@main.command()
+def live() -> None:
+    """Serve the live WebSocket streams."""
+    _entry("bitcurrent.live.server", "run")(_settings())
+
+
+@main.command()
+def worker() -> None:
+    """Run the worker: sends orders, settles fills, does the jobs."""
+    _entry("bitcurrent.worker", "run")(_settings())
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to this version's schema (needs BITCURRENT_OWNER_DATABASE_URL only)."""
+    owner_url = os.environ.get(OWNER_URL)
+    if not owner_url:
+        raise click.ClickException(f"{OWNER_URL} is not set: it names the database's owner, not the app's role.")
+    _entry("bitcurrent.migrate", "upgrade")(owner_url)
+
+
+@main.command()
+@_data
+def demo(data: Path) -> None:
+    """Play a customer's first hour against a running copy, with every journal that moved money."""
+    demo_file = data.resolve() / "demo.json"
+    if not demo_file.exists():
+        raise click.ClickException(f"There is no {demo_file}: bring a copy up first with `make up`.")
+    sys.exit(_entry("bitcurrent.demo", "run")(demo_file))
+
+
+@main.command("demo-data", hidden=True)
+def demo_data() -> None:
+    """Load the demo customers and print their logins as JSON (the launcher reads it)."""
+    import msgspec
+
+    click.echo(msgspec.json.encode(_entry("bitcurrent.demo_data", "load")(_settings()) or {}).decode())
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def sandbox(arguments: tuple[str, ...]) -> None:
+    """Run the sandbox venue alone (see `bitcurrent sandbox --help`)."""
+    # Another program on purpose: the brokerage and its outside world share no code.
+    os.execv(sys.executable, [sys.executable, "-m", "bitcurrent_sandbox", *arguments])  # noqa: S606
+
+
+@main.group()
+def ledger() -> None:
+    """Look into the books."""
+
+
+@ledger.command()
+def verify() -> None:
+    """Prove the laws of money on the live books; exit code 1 when one is broken."""
+    sys.exit(_entry("bitcurrent.ledger.report", "verify")(_settings()))
+
+
+@ledger.command()
+@click.argument("user")
+@click.argument("asset")
+def explain(user: str, asset: str) -> None:
+    """Show why a balance is what it is: every journal and every hold of USER in ASSET."""
+    sys.exit(_entry("bitcurrent.ledger.report", "explain")(_settings(), user, asset))
+
+
+def _entry(module: str, name: str) -> Callable[..., Any]:
+    """Find the function that a command calls."""
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def _copy(port: int, data: Path) -> "Copy":
+    from bitcurrent.launcher.layout import Copy
+
+    return Copy(port, data.expanduser().resolve())
+
+
+def _settings() -> "Settings":
+    from bitcurrent.settings import SettingsError, read_settings
+
+    try:
+        return read_settings()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

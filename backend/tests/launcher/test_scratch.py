@@ -13,12 +13,8 @@ async def test_the_app_role_owns_nothing_and_cannot_create_tables(empty_database
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await app.execute("CREATE TABLE loot (id int)")
-        assert (
-            await app.fetchval("SELECT count(*) FROM pg_database WHERE datdba = current_user::regrole") == 0
-        )
-        assert not await app.fetchval(
-            "SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user"
-        )
+        assert await app.fetchval("SELECT count(*) FROM pg_database WHERE datdba = current_user::regrole") == 0
+        assert not await app.fetchval("SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user")
     finally:
         await app.close()
 

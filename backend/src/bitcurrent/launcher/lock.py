@@ -82,3 +82,12 @@ def _read(path: Path) -> Running:
         return Running(int(told["pid"]), str(told["address"]))
     except (ValueError, KeyError):
         return Running(0, "starting")
+
+
+def holder(data: Path) -> int | None:
+    """Give the pid of the supervisor that holds a data folder now, if one does."""
+    path = data / ".lock"
+    if not os.access(path, os.R_OK | os.W_OK):
+        return None
+    with _locked(path, seconds=0) as mine:
+        return _read(path).pid if mine is None else None

@@ -84,7 +84,7 @@ class ScratchPostgres:
 
     def start_again(self) -> None:
         """Start the server after `kill`; returns when it has recovered."""
-        self.process = _start_postgres(self.cluster, self.folder)
+        self.process = start_postgres(self.cluster, self.folder)
 
 
 @contextlib.contextmanager
@@ -97,12 +97,12 @@ def scratch_postgres(*, durable: bool = False) -> Iterator[ScratchPostgres]:
         account = account_for([folder, wheels.postgres_home()])
         cluster = Cluster(folder / "postgres", addresses.free_port(), Passwords.fresh(), account, durable)
         cluster.create()
-        server = ScratchPostgres(cluster, folder, _start_postgres(cluster, folder))
+        server = ScratchPostgres(cluster, folder, start_postgres(cluster, folder))
         try:
             cluster.establish()
             yield server
         finally:
-            _stop(server.process, signal.SIGQUIT)
+            stop(server.process)
 
 
 @contextlib.contextmanager
@@ -117,7 +117,7 @@ def scratch_redis() -> Iterator[RedisServer]:
             _await_ready("redis", process, folder, server.is_ready)
             yield server
         finally:
-            _stop(process, signal.SIGKILL)
+            stop(process, signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -131,33 +131,30 @@ def _folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _start_postgres(cluster: Cluster, folder: Path) -> subprocess.Popen[bytes]:
+def start_postgres(cluster: Cluster, folder: Path) -> subprocess.Popen[bytes]:
+    """Start a cluster that exists and wait until it is ready; its log lies in `folder`."""
     process = _start("postgres", cluster.command(), folder, cluster.account)
     _await_ready("postgres", process, folder, lambda: cluster.is_ready(process.pid))
     return process
 
 
-def _start(
-    name: str, command: list[str | Path], folder: Path, account: Account | None
-) -> subprocess.Popen[bytes]:
+def _start(name: str, command: list[str | Path], folder: Path, account: Account | None) -> subprocess.Popen[bytes]:
     with (folder / f"{name}.log").open("ab") as log:
         return spawn.start(command, log=log, account=account)
 
 
-def _await_ready(
-    name: str, process: subprocess.Popen[bytes], folder: Path, ready: addresses.Question
-) -> None:
+def _await_ready(name: str, process: subprocess.Popen[bytes], folder: Path, ready: addresses.Question) -> None:
     """Wait for a server of ours; its last words go into the error when it does not come."""
     came = addresses.wait_until(lambda: process.poll() is not None or ready(), seconds=START_SECONDS)
     if came and process.poll() is None:
         return
-    _stop(process, signal.SIGKILL)
+    stop(process, signal.SIGKILL)
     words = (folder / f"{name}.log").read_text(errors="replace")[-2000:]
     raise LaunchError(f"{name} did not start: {words.strip()}")
 
 
-def _stop(process: subprocess.Popen[bytes], number: int) -> None:
-    """Stop a server we do not need any more, hard when it does not obey."""
+def stop(process: subprocess.Popen[bytes], number: int = signal.SIGQUIT) -> None:
+    """Stop a server we do not need any more (SIGQUIT: it may forget), hard when it does not obey."""
     if process.poll() is None:
         # Only the server itself: it tells its own children (a signal to all of them would look like a crash).
         process.send_signal(number)

@@ -36,17 +36,18 @@ def start(
     command: Sequence[str | Path],
     *,
     log: IO[bytes] | int,
+    errors: IO[bytes] | int = subprocess.STDOUT,
     environment: Mapping[str, str] | None = None,
     account: Account | None = None,
     parting: int = signal.SIGKILL,
     folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own, its output going to `log`."""
+    """Start a program in a session of its own, its output going to `log` (and its errors too, unless told)."""
     return subprocess.Popen(
         wrapped(command, account=account, parting=parting),
         stdin=subprocess.DEVNULL,
         stdout=log,
-        stderr=subprocess.STDOUT,
+        stderr=errors,
         env=dict(os.environ if environment is None else environment),
         cwd=folder or "/",
         start_new_session=True,

@@ -2,8 +2,7 @@
 
 Run as a script by path, isolated. It reads lines `+pid signal` and `-pid` from standard input: children that
 started and ended. When the input ends, the supervisor is gone: each child's group that is still there gets its
-signal, and SIGKILL after GRACE_SECONDS. Descriptor 3 is a lock that it holds by living; the next start waits
-for it.
+signal, and SIGKILL after GRACE_SECONDS. It inherits a lock that it holds by living; the next start waits for it.
 """
 
 import os
@@ -32,8 +31,8 @@ def _send(group: int, number: int) -> None:
 
 def main() -> None:
     """Watch over the children until the supervisor is gone, then end them."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
     groups: dict[int, int] = {}
     for line in sys.stdin:
         words = line[1:].split()

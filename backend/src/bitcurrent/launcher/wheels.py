@@ -13,9 +13,7 @@ def _folder_of(package: str) -> Path:
     """Find an installed package without importing it (its code is not what we are after)."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise LaunchError(
-            f"The package {package} is not installed.", "Run `make up`, which installs what is locked."
-        )
+        raise LaunchError(f"The package {package} is not installed.", "Run `make up`, which installs what is locked.")
     return Path(spec.submodule_search_locations[0])
 
 
@@ -37,9 +35,7 @@ def redis_program(name: str = "redis-server") -> Path:
 def version_of(program: Path) -> str:
     """Ask a program for its version; this also proves that it can run here. Raises LaunchError."""
     try:
-        answer = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=10, check=True
-        )
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         detail = getattr(error, "stderr", None) or error
         raise LaunchError(
