@@ -183,7 +183,7 @@ BEGIN
         RETURN 'waiting';
     END IF;
     IF p_state = 'replaced' THEN
-        PERFORM hand_over_hold(o);
+        v_balances := hand_over_hold(o);
         SELECT * INTO o FROM orders WHERE id = o.id AND created_at = o.created_at;
     END IF;
     IF o.held > 0 THEN
@@ -213,8 +213,8 @@ BEGIN
 END $$;
 
 -- Move what the replaced order still holds to its replacement; give back what is too much, add what is missing from
--- what is available, and ask for cancellation when even that is not enough.
-CREATE OR REPLACE FUNCTION hand_over_hold(o orders) RETURNS void
+-- what is available, and ask for cancellation when even that is not enough. Returns the balance if it moved.
+CREATE OR REPLACE FUNCTION hand_over_hold(o orders) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     v_journal uuid := uuidv7();
@@ -225,7 +225,7 @@ DECLARE
 BEGIN
     SELECT * INTO n FROM orders WHERE id = o.replaced_by AND created_at = uuid_extract_timestamp(o.replaced_by);
     IF n.id IS NULL OR n.finished_at IS NOT NULL THEN
-        RETURN;
+        RETURN '[]'::jsonb;
     END IF;
     SELECT * INTO v_balance FROM balances
     WHERE user_id = o.user_id AND currency = o.hold_currency FOR UPDATE;
@@ -237,7 +237,7 @@ BEGIN
             THEN coalesce(cancel_requested_at, now()) ELSE cancel_requested_at END
     WHERE id = n.id AND created_at = n.created_at;
     IF v_change = 0 THEN
-        RETURN;
+        RETURN '[]'::jsonb;
     END IF;
     UPDATE balances SET available = available - v_change, held = held + v_change
     WHERE user_id = o.user_id AND currency = o.hold_currency RETURNING * INTO v_balance;
@@ -245,6 +245,7 @@ BEGIN
     INSERT INTO entries (journal_id, line, created_at, account, user_id, currency, amount, balance_after)
     VALUES (v_journal, 1, v_at, 'available', o.user_id, o.hold_currency, -v_change, v_balance.available),
         (v_journal, 2, v_at, 'held', o.user_id, o.hold_currency, v_change, v_balance.held);
+    RETURN jsonb_build_array(balance_json(o.hold_currency, v_balance.available, v_balance.held));
 END $$;
 
 -- The venue has the order. Never steps back: an order that has fills or has ended keeps its state.
