@@ -41,6 +41,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str = "http://127.0.0.1:8000"
     live_url: str = "ws://127.0.0.1:8001"
     allowed_origins: str = ""
+    # Addresses or networks, with commas, whose X-Forwarded-For is believed; nobody's by default.
+    trusted_proxies: str = ""
+    # /metrics of the API, on 127.0.0.1 only; 0 serves none.
+    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    api_workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     alpaca_requests_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
     database_connections_min: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     database_connections_max: Annotated[int, msgspec.Meta(ge=2, le=200)] = 20

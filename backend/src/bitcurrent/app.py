@@ -1,0 +1,100 @@
+"""The API: collects every room's routes, puts the web edge around them, and serves them."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import fields
+from functools import partial
+from typing import Any
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.log import LogLevels
+from litestar import Litestar
+from litestar.config.compression import CompressionConfig
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.types import ControllerRouterHandler
+
+from bitcurrent.kernel.logs import configure_logs
+from bitcurrent.settings import Settings
+from bitcurrent.web import health
+from bitcurrent.web.edge import Edge
+from bitcurrent.web.json import TYPE_ENCODERS, StrictJson
+from bitcurrent.web.metrics import metrics_server
+from bitcurrent.web.problems import BODY_BYTES_MAX, answer_problem
+from bitcurrent.wiring import Brokerage, open_brokerage
+
+ROUTES: tuple[ControllerRouterHandler, ...] = (
+    # Each room adds its own ROUTES. Handlers take services by name: `database: NamedDependency[Database]`.
+    *health.ROUTES,
+)
+
+
+def build_app(settings: Settings) -> Litestar:
+    """The application. Its services open when it starts and close when it stops."""
+    app = Litestar(
+        route_handlers=ROUTES,
+        lifespan=[partial(_open, settings)],
+        dependencies={field.name: _provide(field.name) for field in fields(Brokerage)},
+        dto=StrictJson,
+        return_dto=None,
+        type_encoders=TYPE_ENCODERS,
+        exception_handlers={Exception: answer_problem},
+        request_max_body_size=BODY_BYTES_MAX,
+        compression_config=CompressionConfig(backend="gzip", minimum_size=1000, gzip_compress_level=5),
+        cors_config=_cors(settings),
+        logging_config=None,
+        openapi_config=None,
+    )
+    app.asgi_handler = Edge(app.asgi_handler, settings)
+    return app
+
+
+@asynccontextmanager
+async def _open(settings: Settings, app: Litestar) -> AsyncIterator[None]:
+    async with open_brokerage(settings) as brokerage:
+        app.state.brokerage = brokerage
+        for field in fields(Brokerage):
+            app.state[field.name] = getattr(brokerage, field.name)
+        with metrics_server(settings.metrics_port):
+            yield
+
+
+def _provide(name: str) -> Provide:
+    """Hands the service of that name to every handler that has a parameter of that name."""
+
+    def service(state: State) -> Any:
+        return state[name]
+
+    return Provide(service, sync_to_thread=False)
+
+
+def _cors(settings: Settings) -> CORSConfig | None:
+    origins = [origin.strip() for origin in settings.allowed_origins.split(",") if origin.strip()]
+    return CORSConfig(allow_origins=origins, allow_credentials=True, max_age=600) if origins else None
+
+
+def serve(settings: Settings) -> None:
+    """Serve the API until SIGTERM or SIGINT; requests in flight get two seconds to end."""
+    server = Granian(
+        "bitcurrent.app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.api_workers,
+        loop=Loops.uvloop,
+        http=HTTPModes.http1,
+        backlog=2048,
+        log_access=False,
+        log_level=LogLevels.warning,
+        workers_kill_timeout=2,
+        respawn_failed_workers=False,
+    )
+    server.serve(target_loader=partial(_load, settings), wrap_loader=False)
+
+
+def _load(settings: Settings) -> Callable[..., Any]:
+    """Build the application, in the worker process that serves it."""
+    configure_logs(settings.log_level)
+    return build_app(settings)

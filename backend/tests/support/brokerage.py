@@ -1,0 +1,54 @@
+"""The brokerage for tests: settings on the session's real servers, and the API without a socket."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+from litestar import Litestar
+
+from bitcurrent.app import build_app
+from bitcurrent.launcher.scratch import DatabaseUrls
+from bitcurrent.settings import Settings
+from tests.support.sandbox import Sandbox
+
+ORIGIN = "http://bitcurrent.test"
+
+
+def settings_for(database: DatabaseUrls, redis_url: str, sandbox: Sandbox | None = None, **changes: Any) -> Settings:
+    """Settings on these servers; without a sandbox the venue's addresses lead nowhere."""
+    nowhere = "http://127.0.0.1:9"
+    settings = Settings(
+        env="demo",
+        database_url=database.app,
+        owner_database_url=database.owner,
+        redis_url=redis_url,
+        secret_key="test-secret-key-of-more-than-32-characters",
+        password_pepper="test-pepper-of-more-than-32-characters",
+        alpaca_key_id=sandbox.key_id if sandbox else "NOBODY",
+        alpaca_secret_key=sandbox.secret_key if sandbox else "nothing",
+        alpaca_trading_url=sandbox.trading_url if sandbox else nowhere,
+        alpaca_data_url=sandbox.data_url if sandbox else nowhere,
+        alpaca_stream_url=sandbox.stream_url if sandbox else nowhere,
+        alpaca_data_stream_url=sandbox.data_stream_url if sandbox else nowhere,
+        base_url=ORIGIN,
+        database_connections_min=2,
+        database_connections_max=8,
+        log_level="info",
+    )
+    return msgspec.structs.replace(settings, **changes)
+
+
+@contextlib.asynccontextmanager
+async def running_api(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, Litestar]]:
+    """The whole application with its services open, and a client that speaks to it without a socket."""
+    app = build_app(settings)
+    async with app.lifespan(), client_of(app) as client:
+        yield client, app
+
+
+def client_of(app: Litestar) -> httpx.AsyncClient:
+    """One more client (one more browser) of a running application."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("203.0.113.7", 40000))  # type: ignore[arg-type]  # httpx types ASGI with plain dicts
+    return httpx.AsyncClient(transport=transport, base_url=ORIGIN, timeout=30)
