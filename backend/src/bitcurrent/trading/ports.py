@@ -83,7 +83,7 @@ class VenueUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueFee:
-    """A fee that the venue has charged, from its activities. `amount` is positive, in `currency`."""
+    """A fee that the venue has charged, from its activities, in `currency`. A negative `amount` was given back."""
 
     activity_id: str
     currency: str
@@ -105,6 +105,10 @@ class Venue(Protocol):
     Raises `VenueBusy`/`VenueError` when nothing can have happened, `VenueUnknown` when it may have, `VenueRefused`
     when the venue said no.
     """
+
+    def room(self) -> int:
+        """How many orders could be sent now without waiting for the venue's request budget."""
+        ...
 
     async def submit(self, order: Order) -> VenueOrder:
         """Send once; the venue treats `order.id` as its idempotency key. A duplicate answers with what exists."""
@@ -128,6 +132,10 @@ class Venue(Protocol):
 
     async def fills_after(self, cursor: str | None) -> tuple[list[VenueFill], str | None]:
         """Fills after a cursor, oldest first, and the cursor behind them; at most a few pages a call."""
+        ...
+
+    async def fills_of(self, venue_order_id: str) -> list[VenueFill]:
+        """Every fill of one order, in any order; the ids are the activities', not the stream's."""
         ...
 
     async def fees_after(self, cursor: str | None) -> tuple[list[VenueFee], str | None]:
