@@ -106,7 +106,7 @@ def demo_data() -> None:
 def sandbox(arguments: tuple[str, ...]) -> None:
     """Run the sandbox venue alone (see `bitcurrent sandbox --help`)."""
     # Another program on purpose: the brokerage and its outside world share no code.
-    os.execv(sys.executable, [sys.executable, "-m", "bitcurrent_sandbox", *arguments])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "bitcurrent_sandbox", *arguments])  # noqa: S606 - no shell: good
 
 
 @main.group()
