@@ -60,7 +60,7 @@ def _coin(line: str) -> Coin:
     )
 
 
-# code | name | price | price step | size step | least size | volume step | beta | sigma | spread bps | depth $ | turnover $
+# code | name | price | price step | size step | least size | volume step | beta | sigma | spread bps | depth | turnover
 _TABLE: Final = """\
 BTC|Bitcoin|65000|0.01|0.000000001|0.00001|0.00000001|1.0|0.010|2.0|60000|900000000
 ETH|Ethereum|3200|0.01|0.000000001|0.0003|0.00000001|1.15|0.015|2.5|45000|500000000

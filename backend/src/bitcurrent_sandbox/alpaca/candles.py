@@ -43,6 +43,11 @@ class Trade(NamedTuple):
     buy: bool
 
 
+def seeded(name: str) -> random.Random:
+    """Draws that are the same for the same name: prices must be repeatable, they guard nothing."""
+    return random.Random(name)  # noqa: S311
+
+
 class Source(Protocol):
     """A coin's price as candles of the four levels; index = seconds since 1970 // level."""
 

@@ -1,6 +1,5 @@
 """What each coin costs now: last trade, quote, order book; and the operator's hand on it."""
 
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bitcurrent_sandbox.alpaca.assets import COINS, Coin
-from bitcurrent_sandbox.alpaca.candles import LEAF, MICROS, MINUTE, Source, Trade
+from bitcurrent_sandbox.alpaca.candles import LEAF, MICROS, MINUTE, Source, Trade, seeded
 from bitcurrent_sandbox.alpaca.prices import MarketFactor, SyntheticSource
 from bitcurrent_sandbox.alpaca.replay import ReplaySource, read_candles
 from bitcurrent_sandbox.alpaca.series import FACTOR, PIN, Change, Series
@@ -155,7 +154,7 @@ class CoinMarket:
         return Level(price=self.price(steps), size=max(1, int(size / float(self.coin.size_step))) * self.coin.size_step)
 
     def _draw_shape(self, leaf: int) -> tuple[Sequence[float], Sequence[float]]:
-        rng = random.Random(f"{self._name}|{leaf}")
+        rng = seeded(f"{self._name}|{leaf}")
         return [0.3 + 1.4 * rng.random() for _ in range(LEVELS)], [0.3 + 1.4 * rng.random() for _ in range(LEVELS)]
 
 

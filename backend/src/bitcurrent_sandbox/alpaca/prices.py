@@ -22,6 +22,7 @@ from bitcurrent_sandbox.alpaca.candles import (
     MINUTE,
     Candle,
     Trade,
+    seeded,
     split,
     trades_of,
 )
@@ -56,7 +57,7 @@ class MarketFactor:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._garch = Garch(_MARKET_VOLATILITY, random.Random(f"{seed}|market"))
+        self._garch = Garch(_MARKET_VOLATILITY, seeded(f"{seed}|market"))
         self._days: list[tuple[float, float]] = []
         self.draws = lru_cache(maxsize=256)(self._draws)
 
@@ -67,7 +68,7 @@ class MarketFactor:
         return self._days[offset]
 
     def _draws(self, level: int, index: int) -> tuple[float, ...]:
-        rng = random.Random(f"{self.seed}|market|{level}|{index}")
+        rng = seeded(f"{self.seed}|market|{level}|{index}")
         return tuple(rng.gauss(0.0, 1.0) for _ in range(_PARTS[level]))
 
 
@@ -78,8 +79,8 @@ class SyntheticSource:
         self._coin = coin
         self._market = market
         self._name = f"{market.seed}|{coin.symbol}"
-        self._rng = random.Random(self._name)
-        self._garch = Garch(coin.volatility, random.Random(f"{self._name}|own"))
+        self._rng = seeded(self._name)
+        self._garch = Garch(coin.volatility, seeded(f"{self._name}|own"))
         self._loading = min(0.9, coin.beta * _MARKET_VOLATILITY / math.hypot(_MARKET_VOLATILITY * 1.1, coin.volatility))
         self._drift = 0.0
         self._days: list[Candle] = []
@@ -101,14 +102,14 @@ class SyntheticSource:
         candle = self.candle(LEAF, leaf)
         if candle is None:
             return ()
-        return trades_of(candle, leaf, random.Random(f"{self._name}|trades|{leaf}"))
+        return trades_of(candle, leaf, seeded(f"{self._name}|trades|{leaf}"))
 
     def _splitter(self, level: int) -> Callable[[int], list[Candle] | None]:
         def parts(index: int) -> list[Candle] | None:
             parent = self.candle(level, index)
             if parent is None:
                 return None
-            rng = random.Random(f"{self._name}|{level}|{index}")
+            rng = seeded(f"{self._name}|{level}|{index}")
             shared = self._market.draws(level, index)
             return split(parent, level=level, rng=rng, shared=shared, loading=self._loading)
 

@@ -8,7 +8,19 @@ from bisect import bisect_right, insort
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from bitcurrent_sandbox.alpaca.candles import DAY, FINER, HOUR, LEAF, MICROS, MINUTE, Candle, Source, Trade, merge, of_trades
+from bitcurrent_sandbox.alpaca.candles import (
+    DAY,
+    FINER,
+    HOUR,
+    LEAF,
+    MICROS,
+    MINUTE,
+    Candle,
+    Source,
+    Trade,
+    merge,
+    of_trades,
+)
 
 PIN: Final = "pin"
 FACTOR: Final = "factor"

@@ -1,0 +1,167 @@
+"""Puts the sandbox on a port: one process, one event loop, plain ASGI on uvicorn."""
+
+import asyncio
+import logging
+import os
+import resource
+import socket
+from importlib import resources
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from bitcurrent_sandbox.alpaca.venue import PREFIX, Venue, VenueOptions
+from bitcurrent_sandbox.control import Control
+from bitcurrent_sandbox.http import (
+    BadBody,
+    Hangup,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    Socket,
+    json_reply,
+    read_request,
+    send_half,
+    send_reply,
+)
+
+_STOP_SECONDS: Final = 1
+log = logging.getLogger("bitcurrent_sandbox")
+
+
+class Lines:
+    """The open connections by the client's address, so that a fault can hang up on one."""
+
+    def __init__(self) -> None:
+        self._transports: dict[Any, asyncio.Transport] = {}
+
+    def protocol(self) -> type[H11Protocol]:
+        """uvicorn's HTTP protocol, which also keeps this list."""
+        transports = self._transports
+
+        class Listed(H11Protocol):
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+                transports[transport.get_extra_info("peername")] = transport
+                super().connection_made(transport)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                transports.pop(self.client, None)
+                super().connection_lost(exc)
+
+        return Listed
+
+    def cut(self, client: Any) -> None:
+        """Close that client's connection at once, after what was written."""
+        transport = self._transports.pop(tuple(client), None)
+        if transport is not None:
+            transport.close()
+
+    def forget(self, client: Any) -> None:
+        """A WebSocket's connection has ended."""
+        self._transports.pop(tuple(client), None)
+
+
+class Site:
+    """The ASGI application: the venue below /alpaca, the operator's page and controls below /sandbox."""
+
+    def __init__(self, venue: Venue, lines: Lines) -> None:
+        self._venue = venue
+        self._lines = lines
+        self._control = Control(venue)
+        self._page = resources.files("bitcurrent_sandbox").joinpath("page.html").read_bytes()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection of either kind."""
+        if scope["type"] == "websocket":
+            await self._serve_socket(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._serve_request(scope, receive, send)
+
+    async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            try:
+                request = await read_request(scope, receive)
+                if request.path.startswith(PREFIX + "/"):
+                    reply = await self._venue.answer(request)
+                elif request.path.startswith("/sandbox/control/"):
+                    reply = self._control.answer(request)
+                else:
+                    reply = self._plain(request.path)
+            except (BadBody, TimeoutError) as error:
+                reply = json_reply({"code": 40010000, "message": str(error) or "request took too long"}, 400)
+            await send_reply(reply, send)
+        except Hangup as hangup:
+            if hangup.cut is not None:
+                await send_half(hangup.cut, send)
+            self._lines.cut(scope["client"])
+            while (await receive())["type"] != "http.disconnect":
+                continue
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = Socket(scope, receive, send)
+        try:
+            if not await self._venue.connect(socket, scope["path"]):
+                await socket.deny(404, b'{"code":40410000,"message":"endpoint not found"}')
+        finally:
+            self._lines.forget(scope["client"])
+
+    def _plain(self, path: str) -> Reply:
+        if path == "/sandbox/health":
+            return json_reply({"status": "ok", "pid": os.getpid(), "memory_mb": _memory_mb()})
+        if path in ("/", "/sandbox", "/sandbox/"):
+            return Reply(body=self._page, content_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
+        return json_reply({"code": 40410000, "message": "not found"}, 404)
+
+
+_PAGE_HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+}
+
+
+def _memory_mb() -> int:
+    """Peak resident memory of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+class _Server(uvicorn.Server):
+    """Closes the streams before it waits for connections to end."""
+
+    def __init__(self, config: uvicorn.Config, venue: Venue) -> None:
+        super().__init__(config)
+        self._venue = venue
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop the venue's pulse and streams, then the server."""
+        await self._venue.stop()
+        await super().shutdown(sockets)
+
+
+async def serve(options: VenueOptions, *, host: str, port: int) -> None:
+    """Run until SIGTERM or Ctrl-C."""
+    venue, lines = Venue(options), Lines()
+    config = uvicorn.Config(
+        Site(venue, lines),
+        host=host,
+        port=port,
+        http=lines.protocol(),
+        ws="websockets-sansio",
+        ws_max_size=1024 * 1024,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    server = _Server(config, venue)
+    await venue.start()
+    log.info("sandbox venue on http://%s:%d%s", host, port, PREFIX)
+    try:
+        await server.serve()
+    finally:
+        await venue.stop()
+        venue.store.close()
