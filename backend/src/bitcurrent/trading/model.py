@@ -1,11 +1,12 @@
 """Orders and fills as values, what an order must hold, and how a venue's word ends an order. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import assert_never
 
+from bitcurrent.kernel.errors import Conflict, Invalid, NotFound
 from bitcurrent.kernel.ids import OrderId, UserId
 from bitcurrent.kernel.money import BASIS_POINT, EXACT, VENUE_PLACES, divide_down, multiply, round_down, round_up
 
@@ -258,3 +259,66 @@ def expected_liquidity(
         return Liquidity.TAKER
     crosses = limit_price >= ask if side is Side.BUY else limit_price <= bid
     return Liquidity.TAKER if crosses else Liquidity.MAKER
+
+
+def placed_again(order: Order) -> Order:
+    """The order as it was in the moment of placing: a repeated request gets its first answer."""
+    return replace(
+        order,
+        updated_at=order.created_at,
+        state=OrderState.ACCEPTED,
+        reason=None,
+        held=order.hold_amount,
+        filled_quantity=Decimal(0),
+        filled_cost=Decimal(0),
+        fee=Decimal(0),
+        venue_order_id=None,
+        replaced_by=None,
+        closing_state=None,
+        closing_filled=None,
+        cancel_requested_at=None,
+        cancel_sent_at=None,
+        claimed_at=None,
+        unknown_since=None,
+        checked_at=None,
+        submitted_at=None,
+        finished_at=None,
+    )
+
+
+class OrderNotFound(NotFound):
+    """No order of this customer has this id."""
+
+    code = "order_not_found"
+    title = "No such order"
+
+    def __init__(self) -> None:
+        super().__init__("You have no order with this id.")
+
+
+class OrderEnded(Conflict):
+    """The order has ended, so it can be neither canceled nor replaced."""
+
+    code = "order_ended"
+    title = "The order has ended"
+
+
+class OrderBusy(Conflict):
+    """The order is being sent, canceled or replaced; what is asked must wait for that."""
+
+    code = "order_busy"
+    title = "The order is changing"
+
+
+class ClientOrderIdTaken(Conflict):
+    """Another order of this customer carries this client_order_id."""
+
+    code = "client_order_id_taken"
+    title = "client_order_id is taken"
+
+
+class IdempotencyKeyReused(Invalid):
+    """The same Idempotency-Key came with another request."""
+
+    code = "idempotency_key_reused"
+    title = "Idempotency-Key was used for something else"

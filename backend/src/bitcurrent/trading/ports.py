@@ -71,7 +71,7 @@ class VenueFill:
 class VenueUpdate:
     """One message of the venue's order stream. `event_id` names it for good: the same message twice has the same id.
 
-    `event` is the venue's word, known or not; `payload` the whole message as it came, for the inbox.
+    `event` is the venue's word and `known` whether we know what it means; `payload` the whole message as it came.
     """
 
     event_id: str
@@ -79,6 +79,7 @@ class VenueUpdate:
     order: VenueOrder
     fill: VenueFill | None
     payload: dict[str, Any]
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

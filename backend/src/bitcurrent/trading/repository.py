@@ -239,11 +239,11 @@ async def list_orders(connection: Connection, user_id: UserId, which: OrderFilte
     return [_order(row) for row in rows]
 
 
-async def list_open_ids(connection: Connection, user_id: UserId, market: str | None) -> list[OrderId]:
-    """Ids of a customer's orders that have not ended, oldest first; at most 1,000."""
+async def lock_open_orders(connection: Connection, user_id: UserId, market: str | None) -> list[OrderId]:
+    """Lock a customer's orders that have not ended, in order of id; at most 1,000."""
     rows = await connection.fetch(
         "SELECT id FROM orders WHERE user_id = $1 AND finished_at IS NULL AND ($2::text IS NULL OR market = $2) "
-        "ORDER BY created_at LIMIT 1000",
+        "ORDER BY id LIMIT 1000 FOR UPDATE",
         user_id,
         market,
     )

@@ -13,7 +13,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from bitcurrent.kernel.database import Database
+from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import Conflict, Invalid, NotFound
 from bitcurrent.kernel.events import WAKE_CHANNEL
 from bitcurrent.kernel.ids import OrderId, UserId, id_time, new_id
@@ -22,17 +22,23 @@ from bitcurrent.ledger.service import InsufficientFunds
 from bitcurrent.market_data.service import MarketData
 from bitcurrent.trading import repository
 from bitcurrent.trading.model import (
+    ClientOrderIdTaken,
     FeeRate,
     Fill,
+    IdempotencyKeyReused,
     Order,
+    OrderBusy,
+    OrderEnded,
+    OrderNotFound,
     OrderState,
     OrderType,
     OrderWish,
     Terms,
+    placed_again,
 )
 from bitcurrent.trading.placing import PlacingQueue
 from bitcurrent.trading.repository import NewOrder, OrderFilter, PlaceOutcome, Replacement
-from bitcurrent.trading.rules import Conditions, set_replacement_terms, set_terms
+from bitcurrent.trading.rules import Conditions, RuleBroken, set_replacement_terms, set_terms
 
 ORDERS_CHANNEL = "bitcurrent:orders"
 """Redis channel on which placing says "there is an order to send". A hint only: the worker also polls."""
@@ -42,44 +48,6 @@ RATES_KEPT = 10_000
 log = structlog.get_logger(__name__)
 
 
-class OrderNotFound(NotFound):
-    """No order of this customer has this id."""
-
-    code = "order_not_found"
-    title = "No such order"
-
-    def __init__(self) -> None:
-        super().__init__("You have no order with this id.")
-
-
-class OrderEnded(Conflict):
-    """The order has ended, so it can be neither canceled nor replaced."""
-
-    code = "order_ended"
-    title = "The order has ended"
-
-
-class OrderBusy(Conflict):
-    """The order is being sent, canceled or replaced; what is asked must wait for that."""
-
-    code = "order_busy"
-    title = "The order is changing"
-
-
-class ClientOrderIdTaken(Conflict):
-    """Another order of this customer carries this client_order_id."""
-
-    code = "client_order_id_taken"
-    title = "client_order_id is taken"
-
-
-class IdempotencyKeyReused(Invalid):
-    """The same Idempotency-Key came with another request."""
-
-    code = "idempotency_key_reused"
-    title = "Idempotency-Key was used for something else"
-
-
 class Trading:
     """Places, changes and finds customers' orders."""
 
@@ -87,13 +55,14 @@ class Trading:
         self._database = database
         self._redis = redis
         self._market_data = market_data
-        self._queue = PlacingQueue(database, self._wake)
+        self._queue = PlacingQueue(database, self.wake)
         self._rates: dict[UserId, tuple[float, FeeRate]] = {}
         self._hints: set[asyncio.Task[None]] = set()
 
-    async def preview_order(self, user_id: UserId, wish: OrderWish) -> Terms:
-        """The terms that this order would get now, fee included; holds nothing."""
-        return set_terms(wish, await self._conditions(user_id, wish.market))
+    async def preview_order(self, user_id: UserId, wish: OrderWish) -> tuple[str, Terms]:
+        """The market's symbol and the terms that this order would get now, fee included; holds nothing."""
+        conditions = await self._conditions(user_id, wish.market)
+        return conditions.market.symbol, set_terms(wish, conditions)
 
     async def place_order(
         self,
@@ -183,7 +152,7 @@ class Trading:
 
         outcome = await self._database.in_transaction(lambda tx: repository.request_replace(tx, new))
         if outcome.outcome == "accepted":
-            self._wake()
+            self.wake()
             return await self.read_order(user_id, new.id), False
         if outcome.outcome == "pending":
             raise OrderBusy("The order is being sent, canceled or replaced already. Try again in a moment.")
@@ -192,30 +161,39 @@ class Trading:
         return await self._answer_for(user_id, outcome, terms.hold_amount, terms.hold_currency), True
 
     async def cancel_order(self, user_id: UserId, order_id: OrderId) -> Order:
-        """Ask for a cancel; the order as it is then: canceled at once, or pending until the venue confirms."""
-        outcome = await self._request_cancel(user_id, order_id)
-        if outcome == "unknown_order":
+        """Ask for a cancel and commit it; see `cancel_in`."""
+        order = await self._database.in_transaction(lambda tx: self.cancel_in(tx, user_id, order_id))
+        self.wake()
+        return order
+
+    async def cancel_in(self, connection: Connection, user_id: UserId, order_id: OrderId) -> Order:
+        """Ask for a cancel in the open transaction; the order as it is then.
+
+        Canceled at once when it had not been sent, else pending until the venue confirms. A canceled order stays as
+        it is; `OrderEnded` when it ended otherwise. Call `wake` after the commit.
+        """
+        outcome = await repository.request_cancel(connection, user_id, order_id)
+        order = await repository.read_order(connection, order_id, user_id=user_id)
+        if order is None:
             raise OrderNotFound
-        self._wake()
-        order = await self.read_order(user_id, order_id)
         if outcome == "already" and order.state is not OrderState.CANCELED:
             raise OrderEnded(f"The order is {order.state} and cannot be canceled.")
         return order
 
     async def cancel_all(self, user_id: UserId, market: str | None = None) -> list[Order]:
-        """Ask for a cancel of every open order (of one market); the orders that were asked for."""
-        async with self._database.read() as connection:
-            open_ids = await repository.list_open_ids(connection, user_id, market)
-        for order_id in open_ids:
-            # One short transaction each: a busy order must not keep the others waiting.
-            await self._request_cancel(user_id, order_id)
-        self._wake()
-        async with self._database.read() as connection:
-            found = await repository.read_orders(connection, open_ids)
-        return [found[order_id] for order_id in open_ids]
+        """Ask for a cancel of every open order (of one market) and commit it; see `cancel_all_in`."""
+        orders = await self._database.in_transaction(lambda tx: self.cancel_all_in(tx, user_id, market))
+        self.wake()
+        return orders
 
-    async def _request_cancel(self, user_id: UserId, order_id: OrderId) -> str:
-        return await self._database.in_transaction(lambda tx: repository.request_cancel(tx, user_id, order_id))
+    async def cancel_all_in(self, connection: Connection, user_id: UserId, market: str | None) -> list[Order]:
+        """Ask for a cancel of every open order in the open transaction; those orders, oldest first."""
+        symbol = await self._symbol(market)
+        open_ids = await repository.lock_open_orders(connection, user_id, symbol)
+        for order_id in open_ids:
+            await repository.request_cancel(connection, user_id, order_id)
+        found = await repository.read_orders(connection, open_ids)
+        return [found[order_id] for order_id in open_ids]
 
     async def read_order(self, user_id: UserId, order_id: OrderId) -> Order:
         """One of the customer's orders; `OrderNotFound` for everybody else's."""
@@ -234,7 +212,8 @@ class Trading:
         return order
 
     async def list_orders(self, user_id: UserId, which: OrderFilter) -> list[Order]:
-        """The customer's orders, newest first."""
+        """The customer's orders, newest first; the market in any spelling."""
+        which = replace(which, market=await self._symbol(which.market))
         async with self._database.read() as connection:
             return await repository.list_orders(connection, user_id, which)
 
@@ -247,13 +226,14 @@ class Trading:
         before: tuple[datetime, str] | None = None,
         limit: int = 50,
     ) -> list[Fill]:
-        """The customer's fills, newest first."""
+        """The customer's fills, newest first; the market in any spelling."""
+        symbol = await self._symbol(market)
         async with self._database.read() as connection:
             return await repository.list_fills(
                 connection,
                 user_id,
                 order_id=order_id,
-                market=market,
+                market=symbol,
                 before=before,
                 limit=limit,
             )
@@ -265,8 +245,15 @@ class Trading:
             volume = await repository.read_volume(connection, user_id)
         return tiers, volume, _tier(tiers, volume)
 
+    async def _symbol(self, market: str | None) -> str | None:
+        return None if market is None else (await self._market_data.market(market)).symbol
+
     async def _conditions(self, user_id: UserId, symbol: str) -> Conditions:
-        market = await self._market_data.market(symbol)
+        try:
+            market = await self._market_data.market(symbol)
+        except NotFound as error:
+            # In an order the symbol is a field like others, not the address of something.
+            raise RuleBroken("unknown_market", error.message, field="symbol") from error
         quote = await self._market_data.fresh_quote(market.symbol)
         return Conditions(market=market, quote=quote, rate=await self._rate(user_id))
 
@@ -307,7 +294,7 @@ class Trading:
             case _:
                 raise AssertionError(f"unknown outcome {outcome.outcome}")
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         """Tell the worker and the live server; without Redis they find out by polling."""
         task = asyncio.ensure_future(self._hint())
         self._hints.add(task)
@@ -319,31 +306,6 @@ class Trading:
             await self._redis.publish(WAKE_CHANNEL, "")
         except RedisError as error:
             log.warning("orders.hint_failed", error=type(error).__name__)
-
-
-def placed_again(order: Order) -> Order:
-    """The order as it was in the moment of placing: a repeated request gets its first answer."""
-    return replace(
-        order,
-        updated_at=order.created_at,
-        state=OrderState.ACCEPTED,
-        reason=None,
-        held=order.hold_amount,
-        filled_quantity=Decimal(0),
-        filled_cost=Decimal(0),
-        fee=Decimal(0),
-        venue_order_id=None,
-        replaced_by=None,
-        closing_state=None,
-        closing_filled=None,
-        cancel_requested_at=None,
-        cancel_sent_at=None,
-        claimed_at=None,
-        unknown_since=None,
-        checked_at=None,
-        submitted_at=None,
-        finished_at=None,
-    )
 
 
 def _as_placed(new: NewOrder) -> Order:

@@ -18,8 +18,8 @@ BEGIN
 END $$;
 
 -- Book one fill. outcome: settled; duplicate (this execution is booked); unknown_order; overfilled (more than was
--- ordered: not booked, for a person to look at). What the hold does not cover is taken from what is available and the
--- rest from suspense: a fill is a fact and is never refused.
+-- ordered: not booked, for a person to look at). What the hold does not cover is taken from what the order that it
+-- replaces still holds, then from what is available, and the rest from suspense: a fill is a fact and is never refused.
 -- The fee is taken from what is received, as the venue takes its own, so that every coin owed is a coin held.
 CREATE OR REPLACE FUNCTION settle_fill(
     p_fill uuid, p_order uuid, p_execution text, p_quantity numeric, p_price numeric, p_filled_at timestamptz
@@ -37,6 +37,7 @@ DECLARE
     v_fee numeric;
     v_net numeric;
     v_from_held numeric;
+    v_from_old numeric;
     v_from_available numeric;
     v_paying balances;
     v_getting balances;
@@ -65,8 +66,16 @@ BEGIN
     PERFORM 1 FROM balances WHERE user_id = o.user_id AND currency IN (v_pay, v_get) ORDER BY currency FOR UPDATE;
     SELECT * INTO v_paying FROM balances WHERE user_id = o.user_id AND currency = v_pay;
     v_from_held := least(v_due, o.held);
-    v_from_available := least(v_due - v_from_held, v_paying.available);
-    UPDATE balances SET held = held - v_from_held, available = available - v_from_available
+    -- The fill of a replacement may be heard before the end of what it replaces, whose hold is meant for it.
+    SELECT least(v_due - v_from_held, r.held) INTO v_from_old FROM orders r
+    WHERE r.id = o.replaces AND r.created_at = uuid_extract_timestamp(o.replaces) AND r.replaced_by = o.id;
+    v_from_old := coalesce(v_from_old, 0);
+    IF v_from_old > 0 THEN
+        UPDATE orders SET held = held - v_from_old, updated_at = now()
+        WHERE id = o.replaces AND created_at = uuid_extract_timestamp(o.replaces);
+    END IF;
+    v_from_available := least(v_due - v_from_held - v_from_old, v_paying.available);
+    UPDATE balances SET held = held - v_from_held - v_from_old, available = available - v_from_available
     WHERE user_id = o.user_id AND currency = v_pay RETURNING * INTO v_paying;
     UPDATE balances SET available = available + v_net
     WHERE user_id = o.user_id AND currency = v_get RETURNING * INTO v_getting;
@@ -74,9 +83,9 @@ BEGIN
     INSERT INTO journals (id, created_at, kind, reference) VALUES (p_fill, v_at, 'fill', 'fill:' || p_execution);
     INSERT INTO entries (journal_id, line, created_at, account, user_id, currency, amount, balance_after)
     SELECT p_fill, l.line, v_at, l.account, l.usr, l.currency, l.amount, l.after FROM (VALUES
-        (1, 'held', o.user_id, v_pay, -v_from_held, v_paying.held),
+        (1, 'held', o.user_id, v_pay, -(v_from_held + v_from_old), v_paying.held),
         (2, 'available', o.user_id, v_pay, -v_from_available, v_paying.available),
-        (3, 'suspense', NULL, v_pay, -(v_due - v_from_held - v_from_available), NULL),
+        (3, 'suspense', NULL, v_pay, -(v_due - v_from_held - v_from_old - v_from_available), NULL),
         (4, 'venue', NULL, v_pay, v_due, NULL),
         (5, 'venue', NULL, v_get, -v_gross, NULL),
         (6, 'available', o.user_id, v_get, v_net, v_getting.available),
@@ -220,6 +229,7 @@ DECLARE
     v_journal uuid := uuidv7();
     v_at timestamptz := uuid_extract_timestamp(v_journal);
     n orders;
+    v_need numeric;
     v_change numeric;
     v_balance balances;
 BEGIN
@@ -229,11 +239,13 @@ BEGIN
     END IF;
     SELECT * INTO v_balance FROM balances
     WHERE user_id = o.user_id AND currency = o.hold_currency FOR UPDATE;
+    -- What it has filled already needs no hold any more.
+    v_need := greatest(n.hold_amount - CASE n.side WHEN 'buy' THEN n.filled_cost ELSE n.filled_quantity END, 0);
     -- Positive: the replacement needs more. Negative: money comes back.
-    v_change := least(n.hold_amount - (n.held + o.held), v_balance.available);
+    v_change := least(v_need - (n.held + o.held), v_balance.available);
     UPDATE orders SET held = 0, updated_at = now() WHERE id = o.id AND created_at = o.created_at;
     UPDATE orders SET held = n.held + o.held + v_change, updated_at = now(),
-        cancel_requested_at = CASE WHEN n.held + o.held + v_change < n.hold_amount
+        cancel_requested_at = CASE WHEN n.held + o.held + v_change < v_need
             THEN coalesce(cancel_requested_at, now()) ELSE cancel_requested_at END
     WHERE id = n.id AND created_at = n.created_at;
     IF v_change = 0 THEN
@@ -326,7 +338,11 @@ BEGIN
         outcome := 'ended';
         RETURN;
     END IF;
-    IF o.replaced_by IS NOT NULL OR o.cancel_requested_at IS NOT NULL OR o.state NOT IN ('submitted', 'partially_filled')
+    -- A replacement that has not taken over its predecessor's hold yet cannot be replaced itself.
+    IF o.replaced_by IS NOT NULL OR o.cancel_requested_at IS NOT NULL
+        OR o.state NOT IN ('submitted', 'partially_filled')
+        OR EXISTS (SELECT FROM orders r WHERE r.id = o.replaces AND r.created_at = uuid_extract_timestamp(o.replaces)
+            AND r.replaced_by = o.id AND r.finished_at IS NULL)
     THEN
         outcome := 'pending';
         RETURN;
