@@ -27,7 +27,7 @@ ClientOrderId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, patter
 Symbol = Annotated[str, msgspec.Meta(min_length=2, max_length=40)]
 
 
-class OrderRequest(Request):
+class OrderRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An order to place. Give `quantity` (of the coin) or `notional` (what to spend or receive), not both."""
 
     symbol: Symbol
@@ -55,7 +55,7 @@ class OrderRequest(Request):
         )
 
 
-class ReplaceRequest(Request):
+class ReplaceRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Other terms for an open limit or stop-limit order; what is left out stays as it is."""
 
     quantity: Amount | None = None
@@ -64,7 +64,7 @@ class ReplaceRequest(Request):
     client_order_id: ClientOrderId | None = None
 
 
-class OrderPreview(Answer):
+class OrderPreview(Answer, frozen=True, kw_only=True):
     """What an order would cost and bring at the price seen now. Nothing is held by asking."""
 
     symbol: str
@@ -87,7 +87,7 @@ class OrderPreview(Answer):
     expected_net_currency: str
 
 
-class OrderAnswer(Answer):
+class OrderAnswer(Answer, frozen=True, kw_only=True):
     """An order as it is now.
 
     `filled_quantity` and `filled_cost` are cumulative; `fee` is in `fee_currency` and comes out of what is received;
@@ -128,7 +128,7 @@ class OrderAnswer(Answer):
     finished_at: datetime | None
 
 
-class FillAnswer(Answer):
+class FillAnswer(Answer, frozen=True, kw_only=True):
     """One execution: its own quantity, price and cost, the fee, and the net that can be sold or spent."""
 
     execution_id: str
@@ -146,7 +146,7 @@ class FillAnswer(Answer):
     filled_at: datetime
 
 
-class FeeTier(Answer):
+class FeeTier(Answer, frozen=True, kw_only=True):
     """Rates in basis points from a 30-day volume in USD on."""
 
     volume_from: Amount
@@ -154,7 +154,7 @@ class FeeTier(Answer):
     taker_bps: Amount
 
 
-class FeesAnswer(Answer):
+class FeesAnswer(Answer, frozen=True, kw_only=True):
     """The fee schedule, and where the customer stands in it."""
 
     tiers: list[FeeTier]
