@@ -10,7 +10,6 @@ from bitcurrent.market_data.model import (
     TIMEFRAMES,
     Candle,
     DaySummary,
-    Level,
     OrderBook,
     Timeframe,
     Trade,
@@ -106,11 +105,6 @@ async def read_days(source: MarketDataSource, symbols: Sequence[str]) -> list[Da
     candles = await source.candles_of_all(symbols, TIMEFRAMES["15Min"], start=at - timedelta(hours=24), end=at)
     summaries = (summarise_day(symbol, found, at=at) for symbol, found in candles.items())
     return [summary for summary in summaries if summary is not None]
-
-
-def cut(book: OrderBook, depth: int) -> tuple[Sequence[Level], Sequence[Level]]:
-    """The best `depth` levels of both sides: bids, asks."""
-    return book.bids[:depth], book.asks[:depth]
 
 
 class _Book:

@@ -33,6 +33,7 @@ from bitcurrent.integrations.alpaca.data_wire import (
 from bitcurrent.kernel.clock import now
 from bitcurrent.market_data.model import Candle, OrderBook, Quote, Tick, Timeframe, Trade, VenueMarket
 from bitcurrent.market_data.ports import SourceBusy, SourceUnavailable, StreamChannel
+from bitcurrent.settings import Settings
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -102,6 +103,17 @@ class AlpacaData:
             timeout=TIMEOUT,
             limits=httpx.Limits(max_connections=16, max_keepalive_connections=8),
             headers={"APCA-API-KEY-ID": key_id, "APCA-API-SECRET-KEY": secret_key, "Accept": "application/json"},
+        )
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """The source that the settings name. Nothing is sent yet."""
+        return cls(
+            trading_url=settings.alpaca_trading_url,
+            data_url=settings.alpaca_data_url,
+            data_stream_url=settings.alpaca_data_stream_url,
+            key_id=settings.alpaca_key_id,
+            secret_key=settings.alpaca_secret_key,
         )
 
     async def __aenter__(self) -> Self:
