@@ -16,7 +16,10 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
+from bitcurrent.identity import routes as identity_routes
+from bitcurrent.identity.guards import provide_actor
 from bitcurrent.kernel.logs import configure_logs
+from bitcurrent.market_data import routes as market_data_routes
 from bitcurrent.settings import Settings
 from bitcurrent.web import health
 from bitcurrent.web.edge import Edge
@@ -28,6 +31,8 @@ from bitcurrent.wiring import Brokerage, open_brokerage
 ROUTES: tuple[ControllerRouterHandler, ...] = (
     # Each room adds its own ROUTES. Handlers take services by name: `database: NamedDependency[Database]`.
     *health.ROUTES,
+    *identity_routes.ROUTES,
+    *market_data_routes.ROUTES,
 )
 
 
@@ -36,7 +41,10 @@ def build_app(settings: Settings) -> Litestar:
     app = Litestar(
         route_handlers=ROUTES,
         lifespan=[partial(_open, settings)],
-        dependencies={field.name: _provide(field.name) for field in fields(Brokerage)},
+        dependencies={
+            **{field.name: _provide(field.name) for field in fields(Brokerage)},
+            "actor": Provide(provide_actor),
+        },
         dto=StrictJson,
         return_dto=None,
         type_encoders=TYPE_ENCODERS,

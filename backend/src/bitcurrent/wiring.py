@@ -9,9 +9,15 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from bitcurrent.identity.service import Identity
+from bitcurrent.integrations.alpaca.data import AlpacaData
 from bitcurrent.kernel.cache import connect_redis
 from bitcurrent.kernel.database import Database
+from bitcurrent.market_data.listing import MarketList
+from bitcurrent.market_data.ports import MarketDataSource
+from bitcurrent.market_data.service import MarketData
 from bitcurrent.settings import Settings
+from bitcurrent.web.addresses import Addresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +27,11 @@ class Brokerage:
     settings: Settings
     database: Database
     redis: Redis
+    addresses: Addresses
+    identity: Identity
+    market_source: MarketDataSource
+    market_data: MarketData
+    market_list: MarketList
 
 
 @asynccontextmanager
@@ -38,4 +49,16 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         stack.push_async_callback(database.close)
         redis = connect_redis(settings.redis_url)
         stack.push_async_callback(redis.aclose)
-        yield Brokerage(settings=settings, database=database, redis=redis)
+        identity = await stack.enter_async_context(Identity.open(database, redis, settings))
+        market_source = await stack.enter_async_context(AlpacaData.connect(settings))
+        market_data = await stack.enter_async_context(MarketData(database=database, redis=redis, source=market_source))
+        yield Brokerage(
+            settings=settings,
+            database=database,
+            redis=redis,
+            addresses=Addresses(settings.trusted_proxies),
+            identity=identity,
+            market_source=market_source,
+            market_data=market_data,
+            market_list=MarketList(market_data),
+        )

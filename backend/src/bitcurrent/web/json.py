@@ -69,7 +69,8 @@ class StrictJson(AbstractDTO[Any]):
     def create_for_field_definition(
         cls, field_definition: FieldDefinition, handler_id: str, backend_cls: Any = None
     ) -> None:
-        """Remember which type this handler's body has."""
+        """Remember which type this handler's body has; a type that cannot be read fails here, at the start."""
+        _decoder(field_definition.annotation)
         cls._kinds[handler_id] = field_definition.annotation
 
     @classmethod

@@ -154,6 +154,8 @@ def _invalid_parameter(error: ValidationException) -> Problem:
     """A query parameter, path part or header that does not fit."""
     extra = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
     found: Mapping[str, Any] = extra if isinstance(extra, dict) else {"message": str(extra)}
+    if found.get("key") == "data":
+        return _problem(400, "malformed_json", "Malformed JSON", "The body is missing: it must be a JSON object.")
     return _invalid_field(found.get("key"), str(found.get("message", error.detail)))
 
 

@@ -1,0 +1,243 @@
+"""All of identity's SQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from bitcurrent.identity.model import Actor, ApiKey, Role, Scope, Session, User
+from bitcurrent.kernel.database import Connection
+from bitcurrent.kernel.ids import SessionId, UserId
+
+# Constants of this module, never somebody's input.
+_USER = "id, created_at, email, display_name, role, status, kyc_level"
+_SESSION = "id, user_id, created_at, expires_at, last_seen_at, address, device"
+_KEY = "id, key_id, label, scopes, created_at, expires_at, revoked_at, last_used_at"
+
+
+async def insert_user(
+    connection: Connection, *, user_id: UserId, email: str, display_name: str, password_hash: str, role: Role
+) -> User | None:
+    """The new user; None when the address is taken."""
+    row = await connection.fetchrow(
+        f"""
+        INSERT INTO users (id, email, display_name, password_hash, role) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (email) DO NOTHING RETURNING {_USER}
+        """,
+        user_id,
+        email,
+        display_name,
+        password_hash,
+        role,
+    )
+    return User(*row) if row else None
+
+
+async def find_user(connection: Connection, user_id: UserId) -> User | None:
+    """A user by id."""
+    row = await connection.fetchrow(f"SELECT {_USER} FROM users WHERE id = $1", user_id)
+    return User(*row) if row else None
+
+
+async def find_login(connection: Connection, email: str) -> tuple[User, str] | None:
+    """A user by e-mail address, with the password's hash."""
+    row = await connection.fetchrow(
+        f"SELECT {_USER}, password_hash FROM users WHERE email = $1",
+        email,
+    )
+    return (User(*tuple(row)[:-1]), row["password_hash"]) if row else None
+
+
+async def password_hash(connection: Connection, user_id: UserId) -> str | None:
+    """The hash that a user's password is checked against."""
+    found: str | None = await connection.fetchval("SELECT password_hash FROM users WHERE id = $1", user_id)
+    return found
+
+
+async def replace_password(connection: Connection, user_id: UserId, *, old_hash: str, new_hash: str) -> bool:
+    """Set the hash if it is still the old one; whether it was."""
+    result = await connection.execute(
+        """
+        UPDATE users SET password_hash = $3, password_changed_at = now()
+        WHERE id = $1 AND password_hash = $2
+        """,
+        user_id,
+        old_hash,
+        new_hash,
+    )
+    return result == "UPDATE 1"
+
+
+async def insert_session(connection: Connection, session: Session) -> None:
+    """A new session."""
+    await connection.execute(
+        f"INSERT INTO user_sessions ({_SESSION}) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        session.id,
+        session.user_id,
+        session.created_at,
+        session.expires_at,
+        session.last_seen_at,
+        session.address,
+        session.device,
+    )
+
+
+async def session_actor(connection: Connection, session_id: SessionId, user_id: UserId) -> Actor | None:
+    """Whoever a live session belongs to; notes that it was seen, at most every few minutes."""
+    row = await connection.fetchrow(
+        """
+        WITH seen AS (
+            UPDATE user_sessions SET last_seen_at = now()
+            WHERE id = $1 AND revoked_at IS NULL AND last_seen_at < now() - interval '5 minutes'
+        )
+        SELECT u.role, u.status FROM user_sessions s JOIN users u ON u.id = s.user_id
+        WHERE s.id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.expires_at > now() AND u.status <> 'closed'
+        """,
+        session_id,
+        user_id,
+    )
+    return Actor(user_id, row["role"], row["status"], session_id=session_id) if row else None
+
+
+async def live_sessions(connection: Connection, user_id: UserId, *, before: UUID | None, limit: int) -> list[Session]:
+    """A user's sessions that are not over, newest first."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_SESSION} FROM user_sessions
+        WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() AND ($2::uuid IS NULL OR id < $2)
+        ORDER BY id DESC LIMIT $3
+        """,
+        user_id,
+        before,
+        limit,
+    )
+    return [Session(*row) for row in rows]
+
+
+async def revoke_sessions(
+    connection: Connection, user_id: UserId, *, only: SessionId | None = None, sparing: SessionId | None = None
+) -> list[SessionId]:
+    """End a user's sessions: one, all, or all but one; returns those that were still open."""
+    rows = await connection.fetch(
+        """
+        UPDATE user_sessions SET revoked_at = now()
+        WHERE user_id = $1 AND revoked_at IS NULL
+          AND ($2::uuid IS NULL OR id = $2) AND ($3::uuid IS NULL OR id <> $3)
+        RETURNING id
+        """,
+        user_id,
+        only,
+        sparing,
+    )
+    return [SessionId(row["id"]) for row in rows]
+
+
+async def insert_key(
+    connection: Connection,
+    *,
+    id_: UUID,
+    user_id: UserId,
+    key_id: str,
+    secret_hash: bytes,
+    label: str,
+    scopes: Sequence[Scope],
+    expires_at: datetime | None,
+) -> ApiKey:
+    """A new API key."""
+    row = await connection.fetchrow(
+        f"""
+        INSERT INTO api_keys (id, user_id, key_id, secret_hash, label, scopes, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {_KEY}
+        """,
+        id_,
+        user_id,
+        key_id,
+        secret_hash,
+        label,
+        list(scopes),
+        expires_at,
+    )
+    assert row is not None  # INSERT … RETURNING gives its row
+    return _key_of(row)
+
+
+async def count_keys(connection: Connection, user_id: UserId) -> int:
+    """Keys that still work. Locks the user, so that two keys made at once are counted one after the other."""
+    await connection.execute("SELECT 1 FROM users WHERE id = $1 FOR UPDATE", user_id)
+    count = await connection.fetchval(
+        """
+        SELECT count(*) FROM api_keys
+        WHERE user_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        """,
+        user_id,
+    )
+    return int(count)
+
+
+async def keys(connection: Connection, user_id: UserId, *, before: UUID | None, limit: int) -> list[ApiKey]:
+    """A user's API keys, newest first, revoked ones too."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_KEY} FROM api_keys WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2)
+        ORDER BY id DESC LIMIT $3
+        """,
+        user_id,
+        before,
+        limit,
+    )
+    return [_key_of(row) for row in rows]
+
+
+async def revoke_key(connection: Connection, user_id: UserId, key_id: str) -> bool | None:
+    """Revoke a user's key: True now, False when it was already, None when there is none such."""
+    row = await connection.fetchrow(
+        """
+        WITH ended AS (
+            UPDATE api_keys SET revoked_at = now()
+            WHERE user_id = $1 AND key_id = $2 AND revoked_at IS NULL RETURNING id
+        )
+        SELECT EXISTS (SELECT FROM ended) AS now FROM api_keys WHERE user_id = $1 AND key_id = $2
+        """,
+        user_id,
+        key_id,
+    )
+    return bool(row["now"]) if row else None
+
+
+async def key_actor(
+    connection: Connection, key_id: str, secret_hash: bytes
+) -> tuple[bytes, datetime | None, Actor] | None:
+    """The stored hash, the end and the owner of a working key; notes its use, at most once a minute."""
+    row = await connection.fetchrow(
+        """
+        WITH used AS (
+            UPDATE api_keys SET last_used_at = now()
+            WHERE key_id = $1 AND secret_hash = $2 AND revoked_at IS NULL
+              AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+        )
+        SELECT k.secret_hash, k.expires_at, k.scopes, u.id, u.role, u.status
+        FROM api_keys k JOIN users u ON u.id = k.user_id
+        WHERE k.key_id = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+          AND u.status <> 'closed'
+        """,
+        key_id,
+        secret_hash,
+    )
+    if row is None:
+        return None
+    actor = Actor(UserId(row["id"]), row["role"], row["status"], frozenset(row["scopes"]), key_id=key_id)
+    return row["secret_hash"], row["expires_at"], actor
+
+
+def _key_of(row: asyncpg.Record) -> ApiKey:
+    return ApiKey(
+        id=row["id"],
+        key_id=row["key_id"],
+        label=row["label"],
+        scopes=frozenset(row["scopes"]),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+        last_used_at=row["last_used_at"],
+    )

@@ -1,0 +1,288 @@
+"""Identity over HTTP."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, delete, get, post
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+
+from bitcurrent.identity import schemas
+from bitcurrent.identity.guards import CurrentActor, requires_actor, requires_session
+from bitcurrent.identity.service import Identity, Login
+from bitcurrent.identity.tokens import LIFETIME
+from bitcurrent.kernel.database import Connection, Database
+from bitcurrent.kernel.errors import NotFound
+from bitcurrent.kernel.ids import SessionId
+from bitcurrent.settings import Settings
+from bitcurrent.web.addresses import Addresses
+from bitcurrent.web.idempotency import answer_once
+from bitcurrent.web.pages import LIMIT_DEFAULT, CursorText, Limit, page_of, read_cursor
+from bitcurrent.web.schemas import Page
+
+AnyRequest = Request[Any, Any, Any]
+Who = NamedDependency[Identity]
+Where = NamedDependency[Database]
+Origin = NamedDependency[Addresses]
+
+TAGS = ["identity"]
+
+
+@post("/api/register", summary="Open an account and log in", tags=TAGS, operation_id="register")
+async def register(
+    request: AnyRequest,
+    data: schemas.Register,
+    identity: Who,
+    database: Where,
+    addresses: Origin,
+    settings: NamedDependency[Settings],
+) -> Response[schemas.LoggedIn]:
+    """The first session opens with the account."""
+    address = addresses.of(request.scope)
+    wish = await identity.prepare_registration(
+        email=data.email, display_name=data.display_name, password=data.password, address=address
+    )
+    async with database.transaction() as connection:
+        user = await identity.register(connection, wish, address=address)
+        login = await identity.open_session(connection, user, address=address, device=_device(request))
+    return _logged_in(login, identity, settings, status=201)
+
+
+@post("/api/login", summary="Log in", tags=TAGS, operation_id="logIn")
+async def log_in(
+    request: AnyRequest,
+    data: schemas.LogIn,
+    identity: Who,
+    database: Where,
+    addresses: Origin,
+    settings: NamedDependency[Settings],
+) -> Response[schemas.LoggedIn]:
+    """Sets an httpOnly cookie; the token in the answer is for programs."""
+    address = addresses.of(request.scope)
+    user = await identity.check_login(email=data.email, password=data.password, address=address)
+    async with database.transaction() as connection:
+        login = await identity.open_session(connection, user, address=address, device=_device(request))
+    return _logged_in(login, identity, settings, status=200)
+
+
+@post(
+    "/api/logout",
+    summary="Log out",
+    tags=TAGS,
+    operation_id="logOut",
+    guards=[requires_session],
+    status_code=204,
+)
+async def log_out(
+    request: AnyRequest,
+    actor: CurrentActor,
+    identity: Who,
+    database: Where,
+    addresses: Origin,
+    settings: NamedDependency[Settings],
+) -> Response[None]:
+    """End this session, everywhere and at once."""
+    assert actor.session_id is not None  # requires_session
+    async with database.transaction() as connection:
+        ended = await identity.end_session(connection, actor, actor.session_id, address=addresses.of(request.scope))
+    await identity.announce(sessions=ended)
+    return Response(None, status_code=204, cookies=[_cookie(identity, settings, "", 0)])
+
+
+@get("/api/me", summary="Who am I?", tags=TAGS, operation_id="me", guards=[requires_actor])
+async def me(actor: CurrentActor, identity: Who, database: Where) -> schemas.Me:
+    """Whoever asks, and what they may do."""
+    async with database.read() as connection:
+        user = await identity.user(connection, actor.user_id)
+    return schemas.Me(
+        user=schemas.user(user),
+        scopes=sorted(actor.scopes),
+        session_id=actor.session_id,
+        api_key_id=actor.key_id,
+    )
+
+
+@post(
+    "/api/password",
+    summary="Change the password",
+    tags=TAGS,
+    operation_id="changePassword",
+    guards=[requires_session],
+    status_code=200,
+)
+async def change_password(
+    request: AnyRequest,
+    data: schemas.ChangePassword,
+    actor: CurrentActor,
+    identity: Who,
+    database: Where,
+    addresses: Origin,
+) -> schemas.Ended:
+    """Every other session ends; API keys stay.
+
+    Takes no Idempotency-Key: a second change fails by itself, and no hash of a body with passwords is kept.
+    """
+    old_hash, new_hash = await identity.prepare_password_change(
+        actor, current=data.current_password, new=data.new_password
+    )
+    async with database.transaction() as connection:
+        ended = await identity.change_password(
+            connection, actor, old_hash=old_hash, new_hash=new_hash, address=addresses.of(request.scope)
+        )
+    await identity.announce(sessions=ended)
+    return schemas.Ended(sessions=len(ended))
+
+
+@get("/api/sessions", summary="My sessions", tags=TAGS, operation_id="listSessions", guards=[requires_session])
+async def list_sessions(
+    actor: CurrentActor, identity: Who, database: Where, limit: Limit = LIMIT_DEFAULT, cursor: CursorText = None
+) -> Page[schemas.Session]:
+    """Open sessions, newest first."""
+    before = read_cursor(cursor, UUID)
+    async with database.read() as connection:
+        rows = await identity.sessions(connection, actor, before=before, limit=limit + 1)
+    return page_of(rows, limit, item=lambda row: schemas.session(row, actor.session_id), key=lambda row: row.id)
+
+
+@delete(
+    "/api/sessions/{session_id:uuid}",
+    summary="End one of my sessions",
+    tags=TAGS,
+    operation_id="endSession",
+    guards=[requires_session],
+)
+async def end_session(
+    request: AnyRequest,
+    session_id: UUID,
+    actor: CurrentActor,
+    identity: Who,
+    database: Where,
+    addresses: Origin,
+) -> None:
+    """404 when there is no such open session of yours."""
+    async with database.transaction() as connection:
+        ended = await identity.end_session(
+            connection, actor, SessionId(session_id), address=addresses.of(request.scope)
+        )
+    if not ended:
+        raise NotFound("You have no open session with this id.")
+    await identity.announce(sessions=ended)
+
+
+@delete(
+    "/api/sessions",
+    summary="End my other sessions",
+    tags=TAGS,
+    operation_id="endOtherSessions",
+    guards=[requires_session],
+    status_code=200,
+)
+async def end_other_sessions(
+    request: AnyRequest, actor: CurrentActor, identity: Who, database: Where, addresses: Origin
+) -> schemas.Ended:
+    """All but the one that asks."""
+    async with database.transaction() as connection:
+        ended = await identity.end_other_sessions(connection, actor, address=addresses.of(request.scope))
+    await identity.announce(sessions=ended)
+    return schemas.Ended(sessions=len(ended))
+
+
+@post(
+    "/api/api-keys",
+    summary="Make an API key",
+    tags=TAGS,
+    operation_id="createApiKey",
+    guards=[requires_session],
+)
+async def create_api_key(
+    request: AnyRequest,
+    data: schemas.CreateApiKey,
+    actor: CurrentActor,
+    identity: Who,
+    database: Where,
+    addresses: Origin,
+) -> Response[schemas.ApiKeyCreated]:
+    """The secret is in this answer and nowhere else."""
+    actor.require_scope("trade")
+
+    async def effect(connection: Connection) -> schemas.ApiKeyCreated:
+        made = await identity.create_key(
+            connection,
+            actor,
+            label=data.label,
+            scopes=data.scopes,
+            expires_at=data.expires_at,
+            address=addresses.of(request.scope),
+        )
+        return schemas.api_key_created(made)
+
+    # What is remembered for a replay lacks the secret: it is stored nowhere but as a hash.
+    return await answer_once(request, database, actor.user_id, effect, status=201, remember=_without_secret)
+
+
+@get("/api/api-keys", summary="My API keys", tags=TAGS, operation_id="listApiKeys", guards=[requires_session])
+async def list_api_keys(
+    actor: CurrentActor, identity: Who, database: Where, limit: Limit = LIMIT_DEFAULT, cursor: CursorText = None
+) -> Page[schemas.ApiKey]:
+    """Newest first, revoked ones too."""
+    before = read_cursor(cursor, UUID)
+    async with database.read() as connection:
+        rows = await identity.keys(connection, actor, before=before, limit=limit + 1)
+    return page_of(rows, limit, item=schemas.api_key, key=lambda row: row.id)
+
+
+@delete(
+    "/api/api-keys/{key_id:str}",
+    summary="Revoke an API key",
+    tags=TAGS,
+    operation_id="revokeApiKey",
+    guards=[requires_session],
+)
+async def revoke_api_key(
+    request: AnyRequest, key_id: str, actor: CurrentActor, identity: Who, database: Where, addresses: Origin
+) -> None:
+    """Revoking it again is no error."""
+    async with database.transaction() as connection:
+        await identity.revoke_key(connection, actor, key_id, address=addresses.of(request.scope))
+    await identity.announce(keys=[key_id])
+
+
+ROUTES = (
+    register,
+    log_in,
+    log_out,
+    me,
+    change_password,
+    list_sessions,
+    end_session,
+    end_other_sessions,
+    create_api_key,
+    list_api_keys,
+    revoke_api_key,
+)
+
+
+def _logged_in(login: Login, identity: Identity, settings: Settings, *, status: int) -> Response[schemas.LoggedIn]:
+    cookie = _cookie(identity, settings, login.token, int(LIFETIME.total_seconds()))
+    return Response(schemas.logged_in(login), status_code=status, cookies=[cookie])
+
+
+def _cookie(identity: Identity, settings: Settings, value: str, seconds: int) -> Cookie:
+    return Cookie(
+        key=identity.cookie_name,
+        value=value,
+        max_age=seconds,
+        path="/",
+        httponly=True,
+        secure=settings.secure_cookies,
+        samesite="lax",
+    )
+
+
+def _device(request: AnyRequest) -> str:
+    return request.headers.get("user-agent", "")
+
+
+def _without_secret(made: schemas.ApiKeyCreated) -> schemas.ApiKeyCreated:
+    return msgspec.structs.replace(made, secret_key=None)

@@ -1,0 +1,160 @@
+"""What identity says and hears on the wire."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from bitcurrent.identity import model
+from bitcurrent.identity.service import Login, NewApiKey
+from bitcurrent.web.schemas import Answer, Request
+
+# Generous bounds: the model's own checks say what is wrong in better words.
+_Text = Annotated[str, msgspec.Meta(max_length=300)]
+_Password = Annotated[str, msgspec.Meta(max_length=1000, description="12 to 128 characters of any kind.")]
+
+
+class Register(Request, frozen=True, kw_only=True):
+    """Open an account."""
+
+    email: _Text
+    display_name: _Text
+    password: _Password
+
+
+class LogIn(Request, frozen=True, kw_only=True):
+    """Open a session."""
+
+    email: _Text
+    password: _Password
+
+
+class ChangePassword(Request, frozen=True, kw_only=True):
+    """Set a new password; every other session ends."""
+
+    current_password: _Password
+    new_password: _Password
+
+
+class CreateApiKey(Request, frozen=True, kw_only=True):
+    """Make a key for a program."""
+
+    label: _Text
+    scopes: Annotated[list[model.Scope], msgspec.Meta(min_length=1, max_length=2)]
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class User(Answer, frozen=True, kw_only=True):
+    """A person with an account."""
+
+    id: UUID
+    created_at: datetime
+    email: str
+    display_name: str
+    role: model.Role
+    status: model.Status
+    kyc_level: str
+
+
+class Me(Answer, frozen=True, kw_only=True):
+    """Who is asking, and what they may do."""
+
+    user: User
+    scopes: list[model.Scope]
+    session_id: UUID | None
+    api_key_id: str | None
+
+
+class LoggedIn(Answer, frozen=True, kw_only=True):
+    """An open session. Browsers hold the token in a cookie; programs send it as a bearer token."""
+
+    user: User
+    token: str
+    expires_at: datetime
+
+
+class Session(Answer, frozen=True, kw_only=True):
+    """One login, on one device."""
+
+    id: UUID
+    created_at: datetime
+    expires_at: datetime
+    last_seen_at: datetime
+    address: str
+    device: str
+    current: bool
+
+
+class ApiKey(Answer, frozen=True, kw_only=True):
+    """A key for a program, without its secret."""
+
+    key_id: str
+    label: str
+    scopes: list[model.Scope]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class ApiKeyCreated(Answer, frozen=True, kw_only=True):
+    """A new key. The secret is shown this once: a repeated request answers it as null."""
+
+    api_key: ApiKey
+    secret_key: str | None
+
+
+class Ended(Answer, frozen=True, kw_only=True):
+    """How many sessions were ended."""
+
+    sessions: int
+
+
+def user(value: model.User) -> User:
+    """A user as an answer."""
+    return User(
+        id=value.id,
+        created_at=value.created_at,
+        email=value.email,
+        display_name=value.display_name,
+        role=value.role,
+        status=value.status,
+        kyc_level=value.kyc_level,
+    )
+
+
+def logged_in(value: Login) -> LoggedIn:
+    """A login as an answer."""
+    return LoggedIn(user=user(value.user), token=value.token, expires_at=value.session.expires_at)
+
+
+def session(value: model.Session, current: UUID | None) -> Session:
+    """A session as an answer."""
+    return Session(
+        id=value.id,
+        created_at=value.created_at,
+        expires_at=value.expires_at,
+        last_seen_at=value.last_seen_at,
+        address=value.address,
+        device=value.device,
+        current=value.id == current,
+    )
+
+
+def api_key(value: model.ApiKey) -> ApiKey:
+    """A key as an answer."""
+    return ApiKey(
+        key_id=value.key_id,
+        label=value.label,
+        scopes=sorted(value.scopes),
+        created_at=value.created_at,
+        expires_at=value.expires_at,
+        revoked_at=value.revoked_at,
+        last_used_at=value.last_used_at,
+    )
+
+
+def api_key_created(value: NewApiKey) -> ApiKeyCreated:
+    """A new key as an answer, with its secret."""
+    return ApiKeyCreated(api_key=api_key(value.key), secret_key=value.secret)
