@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bitcurrent.launcher import account, addresses, scratch, wheels
+from bitcurrent.launcher import account, addresses, scratch, spawn, wheels
 from bitcurrent.launcher.postgres import Cluster, Passwords
 
 
@@ -61,3 +61,14 @@ def test_a_lock_whose_number_is_now_another_programs_is_forgotten(tmp_path: Path
     stale.write_text(f"{os.getpid()}\n")
     cluster.forget_stale_lock()
     assert not stale.exists()
+
+
+def test_the_account_sees_past_closed_folders_and_changes_nothing_there(closed_folder: Path) -> None:
+    program = closed_folder / "program"
+    program.touch(mode=0o755)
+    chosen = account.account_for([closed_folder])
+    # access() asks for the real user's rights: PostgreSQL looks for its own programs that way.
+    assert spawn.run(["/usr/bin/test", "-x", program], account=chosen).returncode == 0
+    if chosen is not None:
+        assert spawn.run(["/usr/bin/touch", closed_folder / "new"], account=chosen).returncode != 0
+        assert spawn.run(["/bin/cat", "/proc/self/status"], account=chosen).stdout.count("0000000000000004") == 4

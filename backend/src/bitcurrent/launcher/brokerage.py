@@ -19,7 +19,7 @@ from bitcurrent.launcher.postgres import Cluster
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.supervisor import ChildSpec, Readiness
 
-HEALTH = "/health"
+HEALTH = "/health/ready"
 SANDBOX_HEALTH = "/sandbox/health"
 # Lower stages stop first; those that share one stop together.
 EDGE, WORK, OUTSIDE, CACHE, DATABASE = range(5)

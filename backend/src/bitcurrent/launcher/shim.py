@@ -12,7 +12,8 @@ import sys
 from typing import TypedDict
 
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAPABILITY_VERSION_3 = 0x20080522
@@ -53,7 +54,9 @@ def _drop_rights(libc: ctypes.CDLL, orders: Orders) -> None:
     if user is None or group is None:
         return
     if capability is not None:
-        _checked(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "keep capabilities")
+        # Without this bit the kernel forgets capabilities in setresuid(), and again inside every access(),
+        # by which PostgreSQL looks for its own programs. What is kept is cut down to one just below.
+        _checked(libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "keep capabilities")
     os.setgroups([])
     os.setresgid(group, group, group)
     os.setresuid(user, user, user)
