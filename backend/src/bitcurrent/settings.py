@@ -47,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     api_workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     alpaca_requests_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
+    venue_missing_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60
+    venue_heal_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 15
     database_connections_min: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     database_connections_max: Annotated[int, msgspec.Meta(ge=2, le=200)] = 20
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -11,6 +11,25 @@ from bitcurrent.trading.model import OrderState
 from bitcurrent.trading.ports import VenueFee, VenueFill, VenueOrder, VenueUpdate
 
 FILL_EVENTS = frozenset({"fill", "partial_fill"})
+KNOWN_EVENTS = FILL_EVENTS | {
+    "accepted",
+    "new",
+    "pending_new",
+    "canceled",
+    "expired",
+    "done_for_day",
+    "replaced",
+    "rejected",
+    "restated",
+    "pending_cancel",
+    "pending_replace",
+    "stopped",
+    "calculated",
+    "suspended",
+    "held",
+    "order_replace_rejected",
+    "order_cancel_rejected",
+}
 QUOTE = "USD"
 """The currency of the venue's cash, and the second half of every pair that it holds as a position."""
 
@@ -89,7 +108,8 @@ def read_update(payload: Mapping[str, Any]) -> VenueUpdate:
         event_id = fill.execution_id if fill else f"{order.venue_order_id}:{event}:{at}"
     except (KeyError, TypeError, ValueError) as error:
         raise Unreadable(f"not a trade update: {type(error).__name__} {error}") from error
-    return VenueUpdate(event_id=event_id, event=event, order=order, fill=fill, payload=dict(payload))
+    known = event in KNOWN_EVENTS and order.state is not None
+    return VenueUpdate(event_id=event_id, event=event, order=order, fill=fill, payload=dict(payload), known=known)
 
 
 def _fill_of(payload: Mapping[str, Any], order: VenueOrder) -> VenueFill | None:
