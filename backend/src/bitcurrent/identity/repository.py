@@ -8,7 +8,7 @@ import asyncpg
 
 from bitcurrent.identity.model import Actor, ApiKey, Role, Scope, Session, User
 from bitcurrent.kernel.database import Connection
-from bitcurrent.kernel.ids import SessionId, UserId
+from bitcurrent.kernel.ids import SessionId, UserId, new_id
 
 # Constants of this module, never somebody's input.
 _USER = "id, created_at, email, display_name, role, status, kyc_level"
@@ -136,7 +136,6 @@ async def revoke_sessions(
 async def insert_key(
     connection: Connection,
     *,
-    id_: UUID,
     user_id: UserId,
     key_id: str,
     secret_hash: bytes,
@@ -150,7 +149,7 @@ async def insert_key(
         INSERT INTO api_keys (id, user_id, key_id, secret_hash, label, scopes, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {_KEY}
         """,
-        id_,
+        new_id(),
         user_id,
         key_id,
         secret_hash,
@@ -160,6 +159,12 @@ async def insert_key(
     )
     assert row is not None  # INSERT … RETURNING gives its row
     return _key_of(row)
+
+
+async def key_exists(connection: Connection, key_id: str) -> bool:
+    """Whether there is, or was, a key with this id."""
+    found = await connection.fetchval("SELECT EXISTS (SELECT FROM api_keys WHERE key_id = $1)", key_id)
+    return bool(found)
 
 
 async def count_keys(connection: Connection, user_id: UserId) -> int:

@@ -95,16 +95,30 @@ class Identity(Recognition):
             async with identity.listening():
                 yield identity
         finally:
-            identity._passwords.close()
+            identity.close()
+
+    def close(self) -> None:
+        """End the hashing threads."""
+        self._passwords.close()
 
     # ---- becoming a customer, logging in and out
 
     async def prepare_registration(self, *, email: str, display_name: str, password: str, address: str) -> Registration:
         """Check a registration and hash its password; raises Invalid, TooMany or Unavailable."""
-        address_of_mail, name = normalise_email(email), clean_name(display_name)
+        # What is plainly wrong does not count as an attempt.
+        normalise_email(email)
+        clean_name(display_name)
         check_password_rules(password)
         await self._limiter.attempt(REGISTRATIONS_PER_ADDRESS, address)
-        return Registration(address_of_mail, name, await self._passwords.hash(password))
+        return await self.registration_of(email=email, display_name=display_name, password=password)
+
+    async def registration_of(
+        self, *, email: str, display_name: str, password: str, role: Role = "customer"
+    ) -> Registration:
+        """The same for people we make ourselves: no limit, any role."""
+        normal_email, name = normalise_email(email), clean_name(display_name)
+        check_password_rules(password)
+        return Registration(normal_email, name, await self._passwords.hash(password), role)
 
     async def register(self, connection: Connection, wish: Registration, *, address: str) -> User:
         """Make the account; raises EmailTaken."""
@@ -277,7 +291,6 @@ class Identity(Recognition):
         secret = secrets.token_urlsafe(30)
         key = await repository.insert_key(
             connection,
-            id_=new_id(),
             user_id=actor.user_id,
             key_id=new_key_id(),
             secret_hash=hash_secret(secret),
@@ -287,6 +300,30 @@ class Identity(Recognition):
         )
         await self._note_key(connection, actor, "api_key.created", key.key_id, address)
         return NewApiKey(key, secret)
+
+    async def ensure_key(
+        self,
+        connection: Connection,
+        actor: Actor,
+        *,
+        key_id: str,
+        secret: str,
+        label: str,
+        scopes: Sequence[Scope],
+    ) -> None:
+        """A key that is known beforehand (the demo's bot), made unless there is one with this id, revoked or not."""
+        if await repository.key_exists(connection, key_id):
+            return
+        await repository.insert_key(
+            connection,
+            user_id=actor.user_id,
+            key_id=key_id,
+            secret_hash=hash_secret(secret),
+            label=label,
+            scopes=sorted(set(scopes)),
+            expires_at=None,
+        )
+        await self._note_key(connection, actor, "api_key.created", key_id, "demo data")
 
     async def keys(self, connection: Connection, actor: Actor, *, before: UUID | None, limit: int) -> list[ApiKey]:
         """The actor's API keys, newest first, revoked ones too."""

@@ -1,0 +1,37 @@
+"""Who was recognised earlier and still may: one question for many, for connections that stay open for hours."""
+
+from collections.abc import Collection
+
+from bitcurrent.kernel.database import Connection
+from bitcurrent.kernel.ids import SessionId
+
+
+async def still_standing(
+    connection: Connection, *, sessions: Collection[SessionId], keys: Collection[str]
+) -> tuple[set[SessionId], set[str]]:
+    """Of these sessions and API keys (by key id), those that have neither ended, expired nor been revoked.
+
+    Asks PostgreSQL, which is the truth: a revocation that Redis never heard of counts all the same.
+    """
+    standing: set[SessionId] = set()
+    working: set[str] = set()
+    if sessions:
+        rows = await connection.fetch(
+            """
+            SELECT s.id FROM user_sessions s JOIN users u ON u.id = s.user_id
+            WHERE s.id = ANY ($1) AND s.revoked_at IS NULL AND s.expires_at > now() AND u.status <> 'closed'
+            """,
+            list(sessions),
+        )
+        standing = {SessionId(row["id"]) for row in rows}
+    if keys:
+        rows = await connection.fetch(
+            """
+            SELECT k.key_id FROM api_keys k JOIN users u ON u.id = k.user_id
+            WHERE k.key_id = ANY ($1) AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+              AND u.status <> 'closed'
+            """,
+            list(keys),
+        )
+        working = {row["key_id"] for row in rows}
+    return standing, working
