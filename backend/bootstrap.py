@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,8 +59,15 @@ def main(lock: Path) -> None:
 
 def _fingerprint(lock: Path) -> dict[str, str]:
     """Describe an installation: where it is, and each file's hash that went into it."""
-    wanted = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (lock, RUNTIME_LOCK, PROJECT)}
-    return {"top": str(TOP), **wanted}
+    description = tomllib.loads(PROJECT.read_text())
+    # Only what an installation depends on: the tools' settings in the same file change often.
+    project = json.dumps([description["project"], description["build-system"], description["tool"]["hatch"]])
+    locks = {path.name: _hash(path.read_bytes()) for path in (lock, RUNTIME_LOCK)}
+    return {"top": str(TOP), "project": _hash(project.encode()), **locks}
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _satisfied(wanted: dict[str, str]) -> bool:
