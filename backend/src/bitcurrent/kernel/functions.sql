@@ -58,7 +58,8 @@ BEGIN
     RETURN v_made;
 END $$;
 
--- Entries, journals and events are append-only in every partition, also for whoever names the partition.
+-- Entries, journals and events are append-only in every partition, also for whoever names the partition. Statement
+-- triggers bind only those who name their own table, so each partition has them too; row triggers are inherited.
 CREATE OR REPLACE FUNCTION guard_partition(p_table text, p_name text) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
@@ -72,5 +73,9 @@ BEGIN
         EXECUTE format('CREATE OR REPLACE TRIGGER balanced AFTER INSERT ON %I REFERENCING NEW TABLE AS added
             FOR EACH STATEMENT EXECUTE FUNCTION refuse_unbalanced()', p_name);
         EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER balanced', p_name);
+    ELSIF p_table = 'journals' THEN
+        EXECUTE format('CREATE OR REPLACE TRIGGER reference_once AFTER INSERT ON %I REFERENCING NEW TABLE AS added
+            FOR EACH STATEMENT EXECUTE FUNCTION keep_references()', p_name);
+        EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER reference_once', p_name);
     END IF;
 END $$;

@@ -20,8 +20,10 @@ END $$;
 CREATE OR REPLACE FUNCTION keep_references() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
+    -- post_journal takes the reference before it writes the journal; nobody else can have it under this id.
     INSERT INTO journal_references (reference, journal_id)
-    SELECT reference, id FROM added WHERE kind <> 'hold';
+    SELECT a.reference, a.id FROM added a WHERE a.kind <> 'hold' AND NOT EXISTS (
+        SELECT FROM journal_references r WHERE r.reference = a.reference AND r.journal_id = a.id);
     RETURN NULL;
 END $$;
 
@@ -39,6 +41,8 @@ CREATE OR REPLACE TRIGGER no_truncate BEFORE TRUNCATE ON journals
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER no_change BEFORE UPDATE OR DELETE ON journal_references
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER no_truncate BEFORE TRUNCATE ON journal_references
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER no_change BEFORE UPDATE OR DELETE ON events
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 -- Neither replication mode nor a disabled session may go round them.
@@ -49,7 +53,20 @@ ALTER TABLE journals ENABLE ALWAYS TRIGGER reference_once;
 ALTER TABLE journals ENABLE ALWAYS TRIGGER no_change;
 ALTER TABLE journals ENABLE ALWAYS TRIGGER no_truncate;
 ALTER TABLE journal_references ENABLE ALWAYS TRIGGER no_change;
+ALTER TABLE journal_references ENABLE ALWAYS TRIGGER no_truncate;
 ALTER TABLE events ENABLE ALWAYS TRIGGER no_change;
+-- Partitions that were made before a guard existed get it now.
+DO $$
+DECLARE
+    v record;
+BEGIN
+    FOR v IN SELECT p.relname AS parent, c.relname AS name FROM pg_inherits i
+        JOIN pg_class p ON p.oid = i.inhparent AND p.relkind = 'p' AND p.relnamespace = 'public'::regnamespace
+        JOIN pg_class c ON c.oid = i.inhrelid AND c.relkind = 'r'
+    LOOP
+        PERFORM guard_partition(v.parent, v.name);
+    END LOOP;
+END $$;
 
 -- Post one journal. Lines: account ('available' or 'held' with a user, else a house account), currency, signed amount.
 -- Returns the journal's id and whether it was posted now; a reference that exists already posts nothing.
@@ -64,8 +81,14 @@ DECLARE
     v_line record;
 BEGIN
     posted := false;
-    SELECT r.journal_id INTO journal_id FROM journal_references r WHERE r.reference = p_reference;
-    IF FOUND THEN
+    IF coalesce(cardinality(p_amounts), 0) = 0 THEN
+        RAISE EXCEPTION 'journal % moves nothing', p_reference
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'journal_has_entries';
+    END IF;
+    -- Waits for whoever is posting the same reference now, and sees what became of it.
+    INSERT INTO journal_references AS r (reference, journal_id) VALUES (p_reference, p_id) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        SELECT r.journal_id INTO journal_id FROM journal_references r WHERE r.reference = p_reference;
         RETURN;
     END IF;
     INSERT INTO journals (id, created_at, kind, reference, memo)

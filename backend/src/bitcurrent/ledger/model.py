@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
+from uuid import UUID
 
 from bitcurrent.kernel.ids import UserId
 
@@ -89,3 +91,48 @@ class Journal:
     def lines(self) -> list[tuple[Account, Decimal]]:
         """Signed amounts in the order of the moves: minus at the source, plus at the target."""
         return [line for move in self.moves for line in ((move.source, -move.amount), (move.target, move.amount))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What a customer has of one currency: free to use, and set aside."""
+
+    currency: str
+    available: Decimal
+    held: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        """Available and held together."""
+        return self.available + self.held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryLine:
+    """One line of one journal, as it stands in the books."""
+
+    created_at: datetime
+    journal_id: UUID
+    kind: str
+    reference: str
+    account: str
+    amount: Decimal
+    balance_after: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """A balance and the lines that made it. `lines` are the newest, `line_count` counts all of them.
+
+    `summed` is what all lines add up to; law I2 says that it is the balance.
+    """
+
+    balance: Balance
+    summed: Balance
+    line_count: int
+    lines: tuple[EntryLine, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the lines really add up to the balance."""
+        return self.balance == self.summed

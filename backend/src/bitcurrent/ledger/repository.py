@@ -1,40 +1,11 @@
 """All the SQL of the ledger."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import UserId
-from bitcurrent.ledger.model import Journal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
-    """What a customer has of one currency: free to use, and set aside."""
-
-    currency: str
-    available: Decimal
-    held: Decimal
-
-    @property
-    def total(self) -> Decimal:
-        """Available and held together."""
-        return self.available + self.held
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryLine:
-    """One line of one journal, as it stands in the books."""
-
-    created_at: datetime
-    journal_id: UUID
-    kind: str
-    reference: str
-    account: str
-    amount: Decimal
-    balance_after: Decimal | None
+from bitcurrent.ledger.model import Balance, EntryLine, Journal
 
 
 async def post_journal(connection: Connection, journal_id: UUID, journal: Journal) -> bool:
@@ -76,7 +47,7 @@ async def read_balances(connection: Connection, user_id: UserId, currency: str |
     return [Balance(currency=r["currency"], available=r["available"], held=r["held"]) for r in rows]
 
 
-async def read_entries(connection: Connection, user_id: UserId, currency: str, *, limit: int = 500) -> list[EntryLine]:
+async def read_entries(connection: Connection, user_id: UserId, currency: str, *, limit: int) -> list[EntryLine]:
     """The newest lines that moved a customer's balance of one currency, newest first."""
     rows = await connection.fetch(
         """
@@ -90,3 +61,18 @@ async def read_entries(connection: Connection, user_id: UserId, currency: str, *
         limit,
     )
     return [EntryLine(**dict(row)) for row in rows]
+
+
+async def sum_entries(connection: Connection, user_id: UserId, currency: str) -> tuple[int, Decimal, Decimal]:
+    """How many lines a customer has of one currency, and their sums: available and held."""
+    row = await connection.fetchrow(
+        """
+        SELECT count(*) AS lines, coalesce(sum(amount) FILTER (WHERE account = 'available'), 0) AS available,
+            coalesce(sum(amount) FILTER (WHERE account = 'held'), 0) AS held
+        FROM entries WHERE user_id = $1 AND currency = $2
+        """,
+        user_id,
+        currency,
+    )
+    assert row is not None
+    return row["lines"], row["available"], row["held"]

@@ -10,8 +10,7 @@ from bitcurrent.kernel.errors import Conflict
 from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.kernel.money import plain
 from bitcurrent.ledger import repository
-from bitcurrent.ledger.model import Journal
-from bitcurrent.ledger.repository import Balance
+from bitcurrent.ledger.model import Balance, Explanation, Journal
 
 
 class InsufficientFunds(Conflict):
@@ -55,3 +54,19 @@ async def read_balance(connection: Connection, user_id: UserId, currency: str) -
 async def find_journal(connection: Connection, reference: str) -> UUID | None:
     """The journal that carries a reference."""
     return await repository.find_journal(connection, reference)
+
+
+async def explain_balance(connection: Connection, user_id: UserId, currency: str, *, limit: int) -> Explanation:
+    """A balance, its newest `limit` lines, and what all of its lines add up to.
+
+    Read it in a repeatable-read transaction: otherwise a line that is booked in between would look like a difference.
+    """
+    balance = await read_balance(connection, user_id, currency)
+    lines = await repository.read_entries(connection, user_id, currency, limit=limit)
+    count, available, held = await repository.sum_entries(connection, user_id, currency)
+    return Explanation(
+        balance=balance,
+        summed=Balance(currency=currency, available=available, held=held),
+        line_count=count,
+        lines=tuple(lines),
+    )
