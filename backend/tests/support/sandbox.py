@@ -43,7 +43,7 @@ class Sandbox:
     def data_stream_url(self) -> str:
         return f"{self.url.replace('http', 'ws', 1)}/alpaca/v1beta3/crypto/us"
 
-    def control(self, path: str, **body: Any) -> Any:
+    def control(self, path: str, /, **body: Any) -> Any:
         """POST to /sandbox/control/{path}; give the JSON of the answer (None where there is none)."""
         return self._answer(httpx.post(f"{self.url}/sandbox/control/{path}", json=body, timeout=10))
 

@@ -84,7 +84,10 @@ class MarketData:
         self.history = History(source)
 
     async def __aenter__(self) -> Self:
-        await self.reload_markets()
+        try:
+            await self.reload_markets()
+        except DATABASE_ERRORS as error:
+            self._troubles.begin("markets_not_read", error)
         try:
             await self._take_from_redis()
         except REDIS_ERRORS as error:
@@ -116,11 +119,11 @@ class MarketData:
 
     async def market(self, name: str) -> Market:
         """The market called BTC/USD, BTC-USD, BTCUSD or by the venue's asset id; raises `UnknownMarket`."""
-        return self._index.find(name)
+        return self._find(name)
 
     async def quote(self, name: str) -> Quote:
         """The newest quote of a market, however old (look at `age_seconds`); `QuoteUnavailable` when none ever came."""
-        symbol = self._index.find(name).symbol
+        symbol = self._find(name).symbol
         found = self._board.quotes.get(symbol)
         if found is None:
             raise QuoteUnavailable(f"No price of {symbol} has been heard yet.", field="symbol")
@@ -131,7 +134,7 @@ class MarketData:
 
         When ours is too old the venue is asked, for two seconds at most and not again at once after it failed.
         """
-        symbol = self._index.find(name).symbol
+        symbol = self._find(name).symbol
         found = self._board.quotes.get(symbol)
         if found is not None and found.age_seconds <= age_seconds_max:
             return found
@@ -188,11 +191,11 @@ class MarketData:
 
     async def halt(self, connection: Connection, name: str, *, reason: str) -> None:
         """Stop a market whatever the venue says; call `announce_markets` once that is committed."""
-        await repository.set_halt(connection, self._index.find(name).symbol, reason)
+        await repository.set_halt(connection, self._find(name).symbol, reason)
 
     async def resume(self, connection: Connection, name: str) -> None:
         """Let a halted market go on; call `announce_markets` once that is committed."""
-        await repository.set_halt(connection, self._index.find(name).symbol, None)
+        await repository.set_halt(connection, self._find(name).symbol, None)
 
     async def announce_markets(self) -> None:
         """Tell every process to read the markets again now. Without Redis they do so within seconds by themselves."""
@@ -209,6 +212,11 @@ class MarketData:
         if tuple(found) != self._index.all:
             self._index = MarketIndex(found)
             self._listing += 1
+
+    def _find(self, name: str) -> Market:
+        if not self._index.all:
+            raise MarketDataUnavailable("The markets are not known yet: they are taken over when the worker starts.")
+        return self._index.find(name)
 
     async def _keep_markets(self) -> None:
         while True:
