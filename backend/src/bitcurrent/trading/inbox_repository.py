@@ -165,3 +165,17 @@ async def mark_stranded_unknown(connection: Connection, in_flight: Sequence[Orde
         list(in_flight),
     )
     return int(status.split()[-1])
+
+
+async def read_backlog(connection: Connection) -> dict[str, int]:
+    """How much waits: to be sent, for the venue's word, for a cancel's end, for a person to look at."""
+    row = await connection.fetchrow(
+        """
+        SELECT (SELECT count(*) FROM orders WHERE state = 'accepted') AS accepted,
+            (SELECT count(*) FROM orders WHERE finished_at IS NULL AND state = 'unknown') AS unknown,
+            (SELECT count(*) FROM orders WHERE cancel_requested_at IS NOT NULL AND finished_at IS NULL) AS canceling,
+            (SELECT count(*) FROM venue_events WHERE outcome NOT IN ('applied', 'seen')) AS flagged
+        """
+    )
+    assert row is not None
+    return dict(row)

@@ -4,7 +4,8 @@ import asyncio
 
 import structlog
 
-from bitcurrent.trading import venue_repository
+from bitcurrent.kernel.database import Database
+from bitcurrent.trading import inbox_repository, venue_repository
 from bitcurrent.trading.tasks.canceling import send_cancels
 from bitcurrent.trading.tasks.desk import Desk, keep_doing, listen_for_orders, tell_of_news
 from bitcurrent.trading.tasks.healing import Healer
@@ -36,6 +37,12 @@ async def run_desk(desk: Desk) -> None:
             await asyncio.wait(list(desk.in_flight.values()), timeout=LAST_ANSWERS_SECONDS)
     finally:
         await _drop(desk)
+
+
+async def count_backlog(database: Database) -> dict[str, int]:
+    """How many orders are accepted, unknown and canceling, and how many messages are flagged."""
+    async with database.read() as connection:
+        return await inbox_repository.read_backlog(connection)
 
 
 async def _drop(desk: Desk) -> None:

@@ -1,0 +1,193 @@
+"""The worker: the one process that talks to the venue for everybody, and does the daily chores.
+
+Any number may run; one leads and the others stand by, ready to take over within seconds.
+"""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from bitcurrent.integrations.alpaca.adapter import AlpacaVenue
+from bitcurrent.kernel.leader import Leadership
+from bitcurrent.kernel.logs import configure_logs
+from bitcurrent.market_data.feed import PriceFeed
+from bitcurrent.settings import Settings
+from bitcurrent.trading.tasks.desk import DATABASE_TROUBLE, Desk, Pace
+from bitcurrent.trading.tasks.work import count_backlog, run_desk
+from bitcurrent.web.idempotency import purge_answers
+from bitcurrent.web.window import WorkerMetrics, window
+from bitcurrent.wiring import Brokerage, open_brokerage
+
+log = structlog.get_logger(__name__)
+
+LEADER_KEY: Final = 0x6269_7463_0001
+"""The advisory lock of whoever talks to the venue; one number for every worker of an installation."""
+STOP_SECONDS: Final = 2.8
+CHORE_SECONDS: Final = 3_600.0
+CHORE_AGAIN_SECONDS: Final = 60.0
+BACKLOG_SECONDS: Final = 5.0
+FEED_PAUSE_SECONDS: Final = 5.0
+PARTITION_MONTHS: Final = 12
+DATABASE_ANSWERS_SECONDS: Final = 1.0
+
+
+def run(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT."""
+    configure_logs(settings.log_level)
+    uvloop.run(_main(settings))
+
+
+async def _main(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with open_brokerage(settings) as brokerage:
+        await Worker(brokerage, stopping).work()
+
+
+class Worker:
+    """One worker process: stands by or leads until `stopping`."""
+
+    def __init__(self, brokerage: Brokerage, stopping: asyncio.Event, *, pace: Pace | None = None) -> None:
+        settings = brokerage.settings
+        self._brokerage = brokerage
+        self._stopping = stopping
+        self._pace = pace or Pace(missing=settings.venue_missing_seconds, heal=settings.venue_heal_seconds)
+        self._leadership = Leadership(settings.database_url, LEADER_KEY)
+        self._counts: Counter[str] = Counter()
+        self._backlog: Counter[str] = Counter()
+        self._desk: Desk | None = None
+        self._venue: AlpacaVenue | None = None
+
+    async def work(self) -> None:
+        """Stand by or lead until stopping; what is on its way to the venue may still record its answer."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(WorkerMetrics(self._gauges, lambda: dict(self._counts)))
+        async with window(self._brokerage.settings.worker_port, self._state, registry):
+            leading = asyncio.create_task(self._leadership.lead(self._lead, self._stopping))
+            stop = asyncio.create_task(self._stopping.wait())
+            try:
+                await asyncio.wait({leading, stop}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({leading}, timeout=STOP_SECONDS)
+            finally:
+                stop.cancel()
+                leading.cancel()
+                await asyncio.gather(leading, stop, return_exceptions=True)
+            if not leading.cancelled() and (error := leading.exception()):
+                raise error
+
+    async def _lead(self) -> None:
+        """Everything that exactly one worker does. Cancelled when the lead is lost."""
+        brokerage = self._brokerage
+        async with AlpacaVenue.connect(brokerage.settings) as venue:
+            desk = Desk(
+                database=brokerage.database,
+                venue=venue,
+                redis=brokerage.redis,
+                pace=self._pace,
+                stopping=self._stopping,
+                counts=self._counts,
+            )
+            self._desk, self._venue = desk, venue
+            aside = [
+                asyncio.create_task(self._feed_prices()),
+                asyncio.create_task(self._repeat("partitions", self._make_partitions)),
+                asyncio.create_task(self._repeat("purge", self._purge)),
+                asyncio.create_task(self._count_backlog()),
+            ]
+            try:
+                await run_desk(desk)
+            finally:
+                self._desk = self._venue = None
+                for task in aside:
+                    task.cancel()
+                await asyncio.gather(*aside, return_exceptions=True)
+
+    async def _feed_prices(self) -> None:
+        """Prices for all processes. A fault there is loud, and leaves orders alone."""
+        while True:
+            feed = PriceFeed(
+                source=self._brokerage.market_source,
+                redis=self._brokerage.redis,
+                market_data=self._brokerage.market_data,
+            )
+            try:
+                await feed.run()
+            except Exception:
+                log.exception("price_feed_failed")
+                self._counts["price_feed_failed"] += 1
+            await asyncio.sleep(FEED_PAUSE_SECONDS)
+
+    async def _repeat(self, name: str, chore: Callable[[], Awaitable[None]]) -> None:
+        """Do a chore now and every hour; after a failure again in a minute. Each may be done twice without harm."""
+        while True:
+            try:
+                await chore()
+            except DATABASE_TROUBLE as error:
+                log.warning("chore_failed", chore=name, error=f"{type(error).__name__}: {error}"[:200])
+                await asyncio.sleep(CHORE_AGAIN_SECONDS)
+            else:
+                await asyncio.sleep(CHORE_SECONDS)
+
+    async def _make_partitions(self) -> None:
+        async with self._brokerage.database.transaction() as connection:
+            made = await connection.fetchval("SELECT ensure_partitions($1)", PARTITION_MONTHS)
+        if made:
+            log.info("partitions_made", partitions=made)
+
+    async def _purge(self) -> None:
+        removed = 1
+        while removed:
+            async with self._brokerage.database.transaction() as connection:
+                removed = await purge_answers(connection)
+
+    async def _count_backlog(self) -> None:
+        while True:
+            with contextlib.suppress(*DATABASE_TROUBLE):  # the loops that need it say so
+                self._backlog = Counter(await count_backlog(self._brokerage.database))
+            await asyncio.sleep(BACKLOG_SECONDS)
+
+    async def _state(self) -> dict[str, Any]:
+        """Ready means: the database answers, so this worker leads or could take over."""
+        try:
+            async with asyncio.timeout(DATABASE_ANSWERS_SECONDS), self._brokerage.database.read() as connection:
+                database = await connection.fetchval("SELECT true")
+        except DATABASE_TROUBLE:
+            database = False
+        return {
+            "ready": bool(database) and not self._stopping.is_set(),
+            "database": bool(database),
+            "leader": self._leadership.leading,
+            "stream_age_seconds": self._stream_age(),
+        }
+
+    def _stream_age(self) -> float | None:
+        heard = self._desk.stream_heard_at if self._desk else None
+        return None if heard is None else round(time.monotonic() - heard, 3)
+
+    def _gauges(self) -> dict[str, tuple[str, float]]:
+        budget = self._venue.budget if self._venue else None
+        age = self._stream_age()
+        return {
+            "leader": ("1 when this worker leads.", int(self._leadership.leading)),
+            "stream_age_seconds": (
+                "Since the venue's order stream last said anything; -1 when never.",
+                -1 if age is None else age,
+            ),
+            "orders_accepted": ("Orders that wait to be sent.", self._backlog["accepted"]),
+            "orders_unknown": ("Orders whose outcome only the venue knows.", self._backlog["unknown"]),
+            "orders_canceling": ("Orders with a cancel that has no end yet.", self._backlog["canceling"]),
+            "updates_flagged": ("Messages of the venue that wait for a person.", self._backlog["flagged"]),
+            "orders_in_flight": ("Orders being sent now.", len(self._desk.in_flight) if self._desk else 0),
+            "venue_requests_waiting": ("Requests that wait for the venue's budget.", budget.waiting if budget else 0),
+            "venue_requests_left": ("Orders that could be sent at once.", budget.room() if budget else 0),
+        }
