@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from bitcurrent.settings import Settings
 
 OWNER_URL = "BITCURRENT_OWNER_DATABASE_URL"
+PORT_DEFAULT = 8000
 PORT_MAX = 65529  # a copy takes seven in a row
 
 _port = click.option(
-    "--port", type=click.IntRange(1024, PORT_MAX), default=8000, envvar="PORT", show_default=True,
+    "--port", type=click.IntRange(1024, PORT_MAX), default=PORT_DEFAULT, envvar="PORT", show_default=True,
     help="The first of the copy's seven ports.",
 )  # fmt: skip
 _data = click.option(
@@ -56,6 +57,23 @@ def doctor(port: int, data: Path) -> None:
     sys.exit(doctor(_copy(port, data)))
 
 
+@main.command("clean-data")
+@_data
+def clean_data(data: Path) -> None:
+    """Throw away a copy's data: the next `up` starts anew."""
+    from bitcurrent.launcher.clean import clean_data
+    from bitcurrent.launcher.errors import LaunchError
+
+    copy = _copy(PORT_DEFAULT, data)
+    try:
+        removed = clean_data(copy)
+    except LaunchError as error:
+        raise click.ClickException(f"{error.what} {error.mend}".strip()) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+    click.echo(f"{copy.data}: removed {', '.join(removed)}." if removed else f"{copy.data} holds no data.")
+
+
 @main.command()
 def serve() -> None:
     """Serve the HTTP API."""
@@ -87,10 +105,8 @@ def migrate() -> None:
 @_data
 def demo(data: Path) -> None:
     """Play a customer's first hour against a running copy, with every journal that moved money."""
-    demo_file = data.resolve() / "demo.json"
-    if not demo_file.exists():
-        raise click.ClickException(f"There is no {demo_file}: bring a copy up first with `make up`.")
-    sys.exit(_entry("bitcurrent.demo", "run")(demo_file))
+    settings = _settings(data)
+    sys.exit(_entry("bitcurrent.demo", "run")(settings, settings.live_url))
 
 
 @main.command("demo-data", hidden=True)
@@ -115,17 +131,20 @@ def ledger() -> None:
 
 
 @ledger.command()
-def verify() -> None:
+@_data
+@click.option("--json", "as_json", is_flag=True, help="For programs: every law as JSON.")
+def verify(data: Path, as_json: bool) -> None:
     """Prove the laws of money on the live books; exit code 1 when one is broken."""
-    sys.exit(_entry("bitcurrent.ledger.report", "verify")(_settings()))
+    sys.exit(_entry("bitcurrent.reconciliation.commands", "verify")(_settings(data), as_json=as_json))
 
 
 @ledger.command()
+@_data
 @click.argument("user")
 @click.argument("asset")
-def explain(user: str, asset: str) -> None:
+def explain(data: Path, user: str, asset: str) -> None:
     """Show why a balance is what it is: every journal and every hold of USER in ASSET."""
-    sys.exit(_entry("bitcurrent.ledger.report", "explain")(_settings(), user, asset))
+    sys.exit(_entry("bitcurrent.reconciliation.commands", "explain")(_settings(data), user, asset))
 
 
 def _entry(module: str, name: str) -> Callable[..., Any]:
@@ -140,13 +159,22 @@ def _copy(port: int, data: Path) -> "Copy":
     return Copy(port, data.expanduser().resolve())
 
 
-def _settings() -> "Settings":
+def _settings(data: Path | None = None) -> "Settings":
+    """Read the settings; with `data`, those of the copy there when the environment has none."""
+    from bitcurrent.launcher.errors import LaunchError
     from bitcurrent.settings import SettingsError, read_settings
 
+    environment = dict(os.environ)
     try:
-        return read_settings()
+        if data is not None and not any(name.startswith("BITCURRENT_DATABASE_URL") for name in environment):
+            from bitcurrent.launcher.running import settings_of_copy
+
+            environment.update(settings_of_copy(data.expanduser().resolve()))
+        return read_settings(environment)
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
+    except LaunchError as error:
+        raise click.ClickException(f"{error.what} {error.mend}") from None
 
 
 if __name__ == "__main__":

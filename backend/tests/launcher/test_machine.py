@@ -120,6 +120,20 @@ def test_up_in_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) ->
     assert "Traceback" not in answer.stdout + answer.stderr
 
 
+def test_clean_data_removes_what_is_ours_and_nothing_else(tmp_path: Path) -> None:
+    data = tmp_path / "var"
+    for name in ("postgres/18", "secrets", "holiday"):
+        (data / name).mkdir(parents=True)
+    (data / "demo.json").write_text("{}")
+    with lock.held(data, "http://here"):
+        assert "Already running" in bitcurrent("clean-data", "--data", str(data)).stderr
+    assert (data / "demo.json").exists()
+    assert "removed demo.json, postgres, secrets." in bitcurrent("clean-data", "--data", str(data)).stdout
+    assert [path.name for path in data.iterdir()] == ["holiday"]
+    (data / "holiday").rmdir()
+    assert "holds no data" in bitcurrent("clean-data", "--data", str(data)).stdout
+
+
 def test_logs_stay_small_and_can_be_followed(tmp_path: Path) -> None:
     follower = logs.Follower(tmp_path)
     log = tmp_path / "api.log"

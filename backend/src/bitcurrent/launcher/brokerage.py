@@ -95,6 +95,7 @@ def postgres_child(cluster: Cluster) -> ChildSpec:
         stop=signal.SIGINT,
         hard=signal.SIGQUIT,
         parting=signal.SIGINT,
+        stop_seconds=0.6,  # and whatever the others left of the five seconds
         account=cluster.account,
         before=cluster.forget_stale_lock,
     )
@@ -112,7 +113,7 @@ def redis_child(server: RedisServer) -> ChildSpec:
         environment=_plain_environment(),
         ready=ready,
         stage=CACHE,
-        stop_seconds=0.4,
+        stop_seconds=0.3,
         account=server.account,
     )
 
@@ -133,7 +134,7 @@ def sandbox_child(copy: Copy, credentials: Credentials) -> ChildSpec:
         },
         ready=_http_ready(port, SANDBOX_HEALTH),
         stage=OUTSIDE,
-        stop_seconds=0.5,
+        stop_seconds=0.4,
     )  # fmt: skip
 
 
@@ -147,7 +148,8 @@ def application_children(copy: Copy, settings: dict[str, str]) -> list[ChildSpec
             environment=environment_of(settings),
             ready=_http_ready(copy.port_of(name), HEALTH),
             stage=WORK if name == "worker" else EDGE,
-            stop_seconds=0.9 if name == "worker" else 1.2,
+            # A worker may still be writing down what the venue answered.
+            stop_seconds=2.0 if name == "worker" else 1.0,
         )
         for name in APPLICATION
     ]

@@ -24,8 +24,8 @@ Readiness = Callable[[int], Awaitable[bool]]
 UNDERTAKER = Path(__file__).with_name("undertaker.py")
 ROTATE_SECONDS = 5.0
 POLL_SECONDS = 0.05
-HARD_SECONDS = 0.3
-STOP_SECONDS = 4.6
+HARD_SECONDS = 0.2
+STOP_SECONDS = 4.7
 UNDERTAKER_SECONDS = 6.0
 RUN_SECONDS = 300.0
 
