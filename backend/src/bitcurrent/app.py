@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 from granian import Granian
@@ -16,12 +17,15 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
+from bitcurrent.botapi import routes as botapi_routes
 from bitcurrent.identity import routes as identity_routes
 from bitcurrent.identity.guards import provide_actor
+from bitcurrent.identity.recognition import session_cookie
 from bitcurrent.kernel.logs import configure_logs
 from bitcurrent.market_data import routes as market_data_routes
 from bitcurrent.settings import Settings
-from bitcurrent.web import health
+from bitcurrent.trading import routes as trading_routes
+from bitcurrent.web import health, openapi
 from bitcurrent.web.edge import Edge
 from bitcurrent.web.json import TYPE_ENCODERS, StrictJson
 from bitcurrent.web.metrics import metrics_server
@@ -31,8 +35,11 @@ from bitcurrent.wiring import Brokerage, open_brokerage
 ROUTES: tuple[ControllerRouterHandler, ...] = (
     # Each room adds its own ROUTES. Handlers take services by name: `database: NamedDependency[Database]`.
     *health.ROUTES,
+    *openapi.ROUTES,
     *identity_routes.ROUTES,
     *market_data_routes.ROUTES,
+    *trading_routes.ROUTES,
+    *botapi_routes.ROUTES,
 )
 
 
@@ -53,7 +60,8 @@ def build_app(settings: Settings) -> Litestar:
         compression_config=CompressionConfig(backend="gzip", minimum_size=1000, gzip_compress_level=5),
         cors_config=_cors(settings),
         logging_config=None,
-        openapi_config=None,
+        openapi_config=openapi.openapi_config(version("bitcurrent"), session_cookie(settings)),
+        plugins=[openapi.AmountSchema()],
     )
     app.asgi_handler = Edge(app.asgi_handler, settings)
     return app

@@ -35,7 +35,7 @@ class Recognition:
         self._tokens = Tokens(settings.secret_key)
         self._sessions = SessionCache(redis)
         self._recent = Recent()
-        self.cookie_name = "__Host-session" if settings.secure_cookies else "session"
+        self.cookie_name = session_cookie(settings)
         self._cookie_prefix = f"{self.cookie_name}=".encode()
 
     @asynccontextmanager
@@ -124,6 +124,11 @@ class Recognition:
             self._recent.drop_key(key_id)
         if sessions or keys:
             await self._sessions.end(sessions, keys)
+
+
+def session_cookie(settings: Settings) -> str:
+    """The cookie that holds the token: bound to this very host wherever https allows that."""
+    return "__Host-session" if settings.secure_cookies else "session"
 
 
 def hash_secret(secret: str) -> bytes:

@@ -18,6 +18,7 @@ from bitcurrent.kernel.ids import SessionId
 from bitcurrent.settings import Settings
 from bitcurrent.web.addresses import Addresses
 from bitcurrent.web.idempotency import answer_once
+from bitcurrent.web.openapi import IDEMPOTENT
 from bitcurrent.web.pages import LIMIT_DEFAULT, CursorText, Limit, page_of, read_cursor
 from bitcurrent.web.schemas import Page
 
@@ -194,6 +195,7 @@ async def end_other_sessions(
     tags=TAGS,
     operation_id="createApiKey",
     guards=[requires_session],
+    opt={IDEMPOTENT: True},
 )
 async def create_api_key(
     request: AnyRequest,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from bitcurrent.kernel.errors import Invalid
 from bitcurrent.web import json
@@ -19,18 +19,21 @@ LIMIT_MAX = 500
 
 Limit = Annotated[
     int,
-    Parameter(ge=1, le=LIMIT_MAX, description=f"How many at most: {LIMIT_DEFAULT} by default, {LIMIT_MAX} at most."),
+    QueryParameter(
+        ge=1, le=LIMIT_MAX, description=f"How many at most: {LIMIT_DEFAULT} by default, {LIMIT_MAX} at most."
+    ),
 ]
 """Use it as `limit: Limit = LIMIT_DEFAULT`."""
 
 CursorText = Annotated[
-    str | None, Parameter(query="cursor", max_length=500, description="`next` of the page before; none for the first.")
+    str | None,
+    QueryParameter(name="cursor", max_length=500, description="`next` of the page before; none for the first."),
 ]
 """Use it as `cursor: CursorText = None`, and read it with `read_cursor(cursor, KeyType)`."""
 
 Fields = Annotated[
     str | None,
-    Parameter(query="fields", max_length=500, description="Only these fields of each item, by name, with commas."),
+    QueryParameter(name="fields", max_length=500, description="Only these fields of each item, by name, with commas."),
 ]
 """Use it as `fields: Fields = None`, and apply it with `choose_fields(value, fields, Schema)`."""
 
