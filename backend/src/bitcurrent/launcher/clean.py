@@ -19,11 +19,8 @@ def clean_data(copy: Copy) -> list[str]:
     """
     if not copy.data.exists():
         return []
-    removed = []
     with lock.held(copy.data, copy.base_url):
-        for name in (*FILES, *FOLDERS):
-            if _remove(copy.data / name):
-                removed.append(name)
+        removed = [name for name in (*FILES, *FOLDERS) if _remove(copy.data / name)]
         for name in (".lock", ".leftovers"):
             (copy.data / name).unlink(missing_ok=True)
         if not any(copy.data.iterdir()):
