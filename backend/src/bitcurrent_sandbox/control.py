@@ -125,9 +125,7 @@ class Control:
         """No faults, usual settings, free prices; with `state` also no orders, no fills, the first cash."""
         venue = self._venue
         venue.faults.clear()
-        usual = venue.usual_settings()
-        for name in usual.__struct_fields__:
-            setattr(venue.settings, name, getattr(usual, name))
+        self._adopt(venue.usual_settings())
         venue.reset_limits()
         for market in venue.market:
             market.halted = False
@@ -140,11 +138,19 @@ class Control:
     def _settings(self, body: dict[str, Any]) -> VenueSettings:
         kept = msgspec.to_builtins(self._venue.settings)
         changed = msgspec.convert(kept | msgspec.to_builtins(body), VenueSettings, strict=False)
-        if min(changed.taker_bps, changed.maker_bps) < 0 or changed.tick_ms < 10 or changed.fee_seconds < 1:
-            raise ControlError("fees cannot be negative, tick_ms is at least 10, fee_seconds at least 1")
-        for name in changed.__struct_fields__:
-            setattr(self._venue.settings, name, getattr(changed, name))
+        if changed.taker_bps < 0 or changed.maker_bps < 0 or changed.depth_usd < 0:
+            raise ControlError("fees and depth cannot be negative")
+        if changed.tick_ms < 10 or changed.fee_seconds < 1:
+            raise ControlError("tick_ms is at least 10, fee_seconds at least 1")
+        self._adopt(changed)
         return self._venue.settings
+
+    def _adopt(self, settings: VenueSettings) -> None:
+        """The parts of the venue share one settings object: change it in place."""
+        for name in settings.__struct_fields__:
+            setattr(self._venue.settings, name, getattr(settings, name))
+        for market in self._venue.market:
+            market.deepen(settings.depth_usd)
 
     def _add_fault(self, body: dict[str, Any]) -> Fault:
         if body.get("kind") not in KINDS:

@@ -26,8 +26,8 @@ def text(value: Decimal) -> str:
 
 
 def average(value: Decimal) -> str:
-    """Text of a quotient, at nine decimals as the venue shows averages."""
-    return text(value.quantize(Decimal("1e-9")))
+    """Text of a quotient: nine decimals as the venue shows averages, more for prices far below a dollar."""
+    return text(value.quantize(Decimal("1e-9") if abs(value) >= 1 else Decimal("1e-15")))
 
 
 def parse(value: object) -> Decimal:
@@ -61,4 +61,4 @@ def multiple_of(value: Decimal, step: Decimal) -> bool:
 
 def round_down(value: Decimal, step: Decimal) -> Decimal:
     """The largest whole number of steps that is not above `value`."""
-    return value - value % step
+    return value // step * step

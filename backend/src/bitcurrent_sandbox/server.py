@@ -1,13 +1,16 @@
 """Puts the sandbox on a port: one process, one event loop, plain ASGI on uvicorn."""
 
 import asyncio
+import contextlib
 import logging
 import os
-import resource
+import signal
 import socket
+from collections.abc import Iterator
 from importlib import resources
 from typing import Any, Final
 
+import psutil
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -124,8 +127,8 @@ _PAGE_HEADERS: Final = {
 
 
 def _memory_mb() -> int:
-    """Peak resident memory of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    """Resident memory of this process."""
+    return int(psutil.Process().memory_info().rss // 1024**2)
 
 
 class _Server(uvicorn.Server):
@@ -134,6 +137,14 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, venue: Venue) -> None:
         super().__init__(config)
         self._venue = venue
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and Ctrl-C, and then end as a program that did as it was told."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop the venue's pulse and streams, then the server."""

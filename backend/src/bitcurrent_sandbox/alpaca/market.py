@@ -61,6 +61,7 @@ class CoinMarket:
         self.coin = coin
         self.series = Series(source)
         self.halted = False
+        self._depth_usd = 0
         self._still = still_since is not None
         self._name = f"{seed}|{coin.symbol}|book"
         self._shape = lru_cache(maxsize=4)(self._draw_shape)
@@ -108,6 +109,11 @@ class CoinMarket:
             self._built = Book(bids=bids, asks=asks, at=trade.at, version=version)
         return self._built
 
+    def deepen(self, dollars: int) -> None:
+        """Offer this much at each price; 0 for the coin's own depth."""
+        if dollars != self._depth_usd:
+            self._depth_usd, self._built = dollars, None
+
     def pin(self, price: Decimal, now: int) -> Change:
         """Hold the price from now on."""
         return self._bend(now, PIN, max(1, int(price / self.coin.price_step)), 1)
@@ -149,9 +155,15 @@ class CoinMarket:
 
     def _level(self, middle: int, half: int, place: int, weight: float) -> Level:
         steps = max(1, middle + half + half * place * (10 + place) // 10)
-        dollars = _STILL_DEPTH_USD if self._still else self.coin.depth_usd * 0.25 * weight * (1 + 0.25 * place)
+        dollars = self._depth_usd or self._usual_depth(place, weight)
         size = dollars / (steps * float(self.coin.price_step))
         return Level(price=self.price(steps), size=max(1, int(size / float(self.coin.size_step))) * self.coin.size_step)
+
+    def _usual_depth(self, place: int, weight: float) -> float:
+        """Dollars on offer at one price: thin at the touch, deeper behind it."""
+        if self._still:
+            return _STILL_DEPTH_USD
+        return self.coin.depth_usd * 0.25 * weight * (1 + 0.25 * place)
 
     def _draw_shape(self, leaf: int) -> tuple[Sequence[float], Sequence[float]]:
         rng = seeded(f"{self._name}|{leaf}")

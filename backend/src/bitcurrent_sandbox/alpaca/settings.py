@@ -6,13 +6,17 @@ import msgspec
 
 
 class VenueSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Fees in basis points, latencies in milliseconds, limits; every member has the venue's usual value."""
+    """Fees in basis points, latencies in milliseconds, limits; every member has the venue's usual value.
+
+    `depth_usd` is what each price of every book offers (0: as the coin's market has it).
+    """
 
     taker_bps: Decimal = Decimal(25)
     maker_bps: Decimal = Decimal(15)
     fill_latency_ms: int = 25
     cancel_latency_ms: int = 0
     tick_ms: int = 500
+    depth_usd: int = 0
     fee_seconds: int = 30
     fees_paused: bool = False
     hold_fills: bool = False
