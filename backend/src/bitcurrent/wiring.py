@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from bitcurrent.botapi.service import BotApi
 from bitcurrent.identity.service import Identity
 from bitcurrent.integrations.alpaca.data import AlpacaData
 from bitcurrent.kernel.cache import connect_redis
@@ -17,6 +18,7 @@ from bitcurrent.market_data.listing import MarketList
 from bitcurrent.market_data.ports import MarketDataSource
 from bitcurrent.market_data.service import MarketData
 from bitcurrent.settings import Settings
+from bitcurrent.trading.service import Trading
 from bitcurrent.web.addresses import Addresses
 
 
@@ -32,6 +34,8 @@ class Brokerage:
     market_source: MarketDataSource
     market_data: MarketData
     market_list: MarketList
+    trading: Trading
+    bot_api: BotApi
 
 
 @asynccontextmanager
@@ -52,6 +56,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         identity = await stack.enter_async_context(Identity.open(database, redis, settings))
         market_source = await stack.enter_async_context(AlpacaData.connect(settings))
         market_data = await stack.enter_async_context(MarketData(database=database, redis=redis, source=market_source))
+        trading = Trading(database, redis, market_data)
         yield Brokerage(
             settings=settings,
             database=database,
@@ -61,4 +66,8 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             market_source=market_source,
             market_data=market_data,
             market_list=MarketList(market_data),
+            trading=trading,
+            bot_api=BotApi(
+                database=database, redis=redis, identity=identity, trading=trading, market_data=market_data
+            ),
         )
