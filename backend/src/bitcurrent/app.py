@@ -1,15 +1,12 @@
-"""The API: collects every room's routes, puts the web edge around them, and serves them."""
+"""The API: every room's routes, with the web edge around them. `bitcurrent.web.server.serve` runs it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces, Loops
-from granian.log import LogLevels
 from litestar import Litestar
 from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
@@ -21,7 +18,6 @@ from bitcurrent.botapi import routes as botapi_routes
 from bitcurrent.identity import routes as identity_routes
 from bitcurrent.identity.guards import provide_actor
 from bitcurrent.identity.recognition import session_cookie
-from bitcurrent.kernel.logs import configure_logs
 from bitcurrent.market_data import routes as market_data_routes
 from bitcurrent.settings import Settings
 from bitcurrent.trading import routes as trading_routes
@@ -43,10 +39,10 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
 )
 
 
-def build_app(settings: Settings) -> Litestar:
+def build_app(settings: Settings, routes: Sequence[ControllerRouterHandler] = ROUTES) -> Litestar:
     """The application. Its services open when it starts and close when it stops."""
     app = Litestar(
-        route_handlers=ROUTES,
+        route_handlers=routes,
         lifespan=[partial(_open, settings)],
         dependencies={
             **{field.name: _provide(field.name) for field in fields(Brokerage)},
@@ -89,28 +85,3 @@ def _provide(name: str) -> Provide:
 def _cors(settings: Settings) -> CORSConfig | None:
     origins = [origin.strip() for origin in settings.allowed_origins.split(",") if origin.strip()]
     return CORSConfig(allow_origins=origins, allow_credentials=True, max_age=600) if origins else None
-
-
-def serve(settings: Settings) -> None:
-    """Serve the API until SIGTERM or SIGINT; requests in flight get two seconds to end."""
-    server = Granian(
-        "bitcurrent.app",
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        workers=settings.api_workers,
-        loop=Loops.uvloop,
-        http=HTTPModes.http1,
-        backlog=2048,
-        log_access=False,
-        log_level=LogLevels.warning,
-        workers_kill_timeout=2,
-        respawn_failed_workers=False,
-    )
-    server.serve(target_loader=partial(_load, settings), wrap_loader=False)
-
-
-def _load(settings: Settings) -> Callable[..., Any]:
-    """Build the application, in the worker process that serves it."""
-    configure_logs(settings.log_level)
-    return build_app(settings)

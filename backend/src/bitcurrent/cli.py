@@ -77,7 +77,7 @@ def clean_data(data: Path) -> None:
 @main.command()
 def serve() -> None:
     """Serve the HTTP API."""
-    _entry("bitcurrent.app", "serve")(_settings())
+    _entry("bitcurrent.web.server", "serve")(_settings())
 
 
 @main.command()

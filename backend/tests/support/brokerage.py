@@ -1,14 +1,15 @@
 """The brokerage for tests: settings on the session's real servers, and the API without a socket."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import httpx
 import msgspec
 from litestar import Litestar
+from litestar.types import ControllerRouterHandler
 
-from bitcurrent.app import build_app
+from bitcurrent.app import ROUTES, build_app
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.settings import Settings
 from tests.support.sandbox import Sandbox
@@ -41,9 +42,11 @@ def settings_for(database: DatabaseUrls, redis_url: str, sandbox: Sandbox | None
 
 
 @contextlib.asynccontextmanager
-async def running_api(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, Litestar]]:
+async def running_api(
+    settings: Settings, routes: Sequence[ControllerRouterHandler] = ROUTES
+) -> AsyncIterator[tuple[httpx.AsyncClient, Litestar]]:
     """The whole application with its services open, and a client that speaks to it without a socket."""
-    app = build_app(settings)
+    app = build_app(settings, routes)
     async with app.lifespan(), client_of(app) as client:
         yield client, app
 
