@@ -120,12 +120,12 @@ class _Up:
         owner = {**settings, "BITCURRENT_OWNER_DATABASE_URL": servers.postgres.owner_url}
         with screen.step("migrations") as step:
             step.detail = (await self._run_to_end("migrate", owner)).strip() or "the newest schema"
-        with screen.step("demo data") as step:
-            logins = _logins(copy, await self._run_to_end("demo-data", settings))
-            step.detail = f"{len(logins)} logins"
-        children = brokerage.application_children(copy, settings)
+        wanted = [
+            child for child in brokerage.application_children(copy, settings) if child.name not in self._wishes.without
+        ]
+        logins: dict[str, dict[str, str]] = {}
         await _together(
-            *(self._bring(child, _told(child, copy)) for child in children if child.name not in self._wishes.without)
+            self._load_demo_data(settings, logins), *(self._bring(child, _told(child, copy)) for child in wanted)
         )
         demo = self._write_demo_file(settings, logins)
         screen.box("BitCurrent is up", _rows(demo), "Ctrl-C stops it; the data stays.")
@@ -151,6 +151,11 @@ class _Up:
         with self._screen.step(child.name) as step:
             await self._supervisor.start(child)
             step.detail = told
+
+    async def _load_demo_data(self, settings: dict[str, str], logins: dict[str, dict[str, str]]) -> None:
+        with self._screen.step("demo data") as step:
+            logins.update(_logins(self._copy, await self._run_to_end("demo-data", settings)))
+            step.detail = f"{len(logins)} logins"
 
     async def _run_to_end(self, command: str, settings: dict[str, str]) -> str:
         """Run one of our own commands; gives what it printed."""
