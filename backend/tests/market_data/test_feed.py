@@ -113,31 +113,35 @@ async def test_a_refused_stream_is_tried_again_with_growing_pauses_while_reading
     market_data: MarketData, redis: Redis, venue: Sandbox
 ) -> None:
     venue.control("settings", max_data_connections=0)
-    async with AlpacaData(
-        trading_url=venue.trading_url,
-        data_url=venue.data_url,
-        data_stream_url=venue.data_stream_url,
-        key_id=venue.key_id,
-        secret_key=venue.secret_key,
-    ) as source:
-        async with running(feed_of(source, redis, market_data)) as feed:
-            await eventually(lambda: market_data.find_quote("BTC/USD") is not None, what="a price by reading")
-            await asyncio.sleep(1)
-            assert feed.connections == 0
-            venue.control("settings", max_data_connections=20)
-            await eventually(lambda: feed.connections == 1, seconds=8, what="a subscription")
+    async with (
+        AlpacaData(
+            trading_url=venue.trading_url,
+            data_url=venue.data_url,
+            data_stream_url=venue.data_stream_url,
+            key_id=venue.key_id,
+            secret_key=venue.secret_key,
+        ) as source,
+        running(feed_of(source, redis, market_data)) as feed,
+    ):
+        await eventually(lambda: market_data.find_quote("BTC/USD") is not None, what="a price by reading")
+        await asyncio.sleep(1)
+        assert feed.connections == 0
+        venue.control("settings", max_data_connections=20)
+        await eventually(lambda: feed.connections == 1, seconds=8, what="a subscription")
 
 
 async def test_the_feed_starts_without_the_venue_and_goes_on_when_it_comes(
     database: Database, redis: Redis, source: AlpacaData, venue: Sandbox
 ) -> None:
     venue.control("faults", kind="error_before", count=0, status=503, path="/v")
-    async with MarketData(database=database, redis=redis, source=source) as market_data:
-        async with running(feed_of(source, redis, market_data)):
-            await asyncio.sleep(0.5)
-            assert market_data.markets == ()
-            venue.control("reset")
-            await eventually(lambda: market_data.find_quote("BTC/USD") is not None, seconds=6, what="a price")
+    async with (
+        MarketData(database=database, redis=redis, source=source) as market_data,
+        running(feed_of(source, redis, market_data)),
+    ):
+        await asyncio.sleep(0.5)
+        assert market_data.markets == ()
+        venue.control("reset")
+        await eventually(lambda: market_data.find_quote("BTC/USD") is not None, seconds=6, what="a price")
 
 
 async def test_prices_go_on_without_redis_and_are_published_again_when_it_is_back(
@@ -145,28 +149,30 @@ async def test_prices_go_on_without_redis_and_are_published_again_when_it_is_bac
 ) -> None:
     with scratch_redis() as server:
         redis = connect_redis(server.url)
-        async with MarketData(database=database, redis=redis, source=source) as market_data:
-            async with running(feed_of(source, redis, market_data)):
-                await eventually(lambda: market_data.find_quote("BTC/USD") is not None, what="a price")
-                with suppress(OSError):  # it goes without a word
-                    server.ask("SHUTDOWN NOSAVE")
-                venue.control("price", symbol="BTC/USD", price="71000")
-                # No feed reaches this process now; after some seconds of silence it asks the venue itself.
-                await eventually(lambda: price_is(market_data, "BTC/USD", "71000"), seconds=10, what="the price")
-                assert await market_data.fresh_quote("BTC/USD") is not None
-                with (tmp_path / "redis.log").open("ab") as log:
-                    again = spawn.start(server.command(), log=log, account=server.account)
-                try:
-                    assert await asyncio.to_thread(addresses.wait_until, server.is_ready, seconds=5)
+        async with (
+            MarketData(database=database, redis=redis, source=source) as market_data,
+            running(feed_of(source, redis, market_data)),
+        ):
+            await eventually(lambda: market_data.find_quote("BTC/USD") is not None, what="a price")
+            with suppress(OSError):  # it goes without a word
+                server.ask("SHUTDOWN NOSAVE")
+            venue.control("price", symbol="BTC/USD", price="71000")
+            # No feed reaches this process now; after some seconds of silence it asks the venue itself.
+            await eventually(lambda: price_is(market_data, "BTC/USD", "71000"), seconds=10, what="the price")
+            assert await market_data.fresh_quote("BTC/USD") is not None
+            with (tmp_path / "redis.log").open("ab") as log:
+                again = spawn.start(server.command(), log=log, account=server.account)
+            try:
+                assert await asyncio.to_thread(addresses.wait_until, server.is_ready, seconds=5)
 
-                    async def is_published() -> bool:
-                        return bool(await redis.hlen(QUOTES_KEY) == len(market_data.markets))
+                async def is_published() -> bool:
+                    return bool(await redis.hlen(QUOTES_KEY) == len(market_data.markets))
 
-                    await eventually(is_published, seconds=6, what="all prices in Redis")
-                    venue.control("price", symbol="BTC/USD", price="72000")
-                    await eventually(lambda: price_is(market_data, "BTC/USD", "72000"), seconds=3, what="the feed")
-                finally:
-                    stop(again)
+                await eventually(is_published, seconds=6, what="all prices in Redis")
+                venue.control("price", symbol="BTC/USD", price="72000")
+                await eventually(lambda: price_is(market_data, "BTC/USD", "72000"), seconds=3, what="the feed")
+            finally:
+                stop(again)
         await redis.aclose()
 
 

@@ -74,8 +74,11 @@ def test_a_spelling_that_could_mean_two_markets_means_none() -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("1Min", "1Min"), ("5min", "5Min"), ("5T", "5Min"), ("15m", "15Min"), ("1H", "1Hour"), ("4hour", "4Hour")]
-    + [("1D", "1Day"), ("1w", "1Week"), ("1M", "1Month"), ("1Month", "1Month"), ("01Day", "1Day")],
+    zip(
+        ["1Min", "5min", "5T", "15m", "1H", "4hour", "1D", "1w", "1M", "1Month", "01Day"],
+        ["1Min", "5Min", "5Min", "15Min", "1Hour", "4Hour", "1Day", "1Week", "1Month", "1Month", "1Day"],
+        strict=True,
+    ),
 )
 def test_timeframes_are_read_as_the_venue_and_charts_write_them(text: str, name: str) -> None:
     assert parse_timeframe(text).name == name

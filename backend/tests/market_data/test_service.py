@@ -25,8 +25,8 @@ async def test_sync_takes_over_markets_and_assets_with_their_rules(market_data: 
     assert bitcoin.is_open
     assert len(market_data.markets) >= 20
     async with database.read() as connection:
-        kinds = dict(await connection.fetch("SELECT code, kind FROM assets WHERE code IN ('USD', 'BTC', 'USDC')"))
-        assert kinds == {"USD": "fiat", "BTC": "crypto", "USDC": "crypto"}
+        rows = await connection.fetch("SELECT code, kind FROM assets WHERE code IN ('USD', 'BTC', 'USDC')")
+        assert {row["code"]: row["kind"] for row in rows} == {"USD": "fiat", "BTC": "crypto", "USDC": "crypto"}
         assert await connection.fetchval("SELECT shown_places FROM assets WHERE code = 'USD'") == 2
 
 
@@ -160,7 +160,9 @@ async def test_a_stale_quote_is_renewed_by_asking_once_for_all_who_want_it(
         assert times_asked(venue, watch) == 1
 
 
-async def test_without_the_venue_a_fresh_quote_is_refused_quickly(database: Database, redis: Redis, venue: Sandbox) -> None:
+async def test_without_the_venue_a_fresh_quote_is_refused_quickly(
+    database: Database, redis: Redis, venue: Sandbox
+) -> None:
     async with source_of(venue) as source:
         service = MarketData(database=database, redis=redis, source=source)
         await service.sync_markets()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 
 from bitcurrent.kernel.errors import Invalid
 from bitcurrent.market_data.listing import MarketList
@@ -34,13 +34,10 @@ from bitcurrent.web.pages import (
 )
 from bitcurrent.web.schemas import Page
 
-SymbolPath = Annotated[str, Parameter(max_length=60, description="BTC-USD; BTCUSD and the venue's asset id do too.")]
-TimeframeText = Annotated[
-    str,
-    Parameter(max_length=20, description=", ".join(TIMEFRAMES)),
-]
-Moment = Annotated[str | None, Parameter(max_length=40, description="RFC 3339, such as 2026-01-31T12:00:00Z.")]
-Depth = Annotated[int, Parameter(ge=1, le=100, description="Levels on each side: 20 by default, 100 at most.")]
+SymbolPath = Annotated[str, PathParameter(description="BTC-USD; BTCUSD and the venue's asset id do too.")]
+TimeframeText = Annotated[str, QueryParameter(max_length=20, description=", ".join(TIMEFRAMES))]
+Moment = Annotated[str | None, QueryParameter(max_length=40, description="RFC 3339, such as 2026-01-31T12:00:00Z.")]
+Depth = Annotated[int, QueryParameter(ge=1, le=100, description="Levels on each side: 20 by default, 100 at most.")]
 
 TIES_MAX = 50
 """Trades of one and the same microsecond that a page boundary copes with."""
