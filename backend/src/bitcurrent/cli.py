@@ -4,6 +4,7 @@ Each command imports what it needs when it runs, so that `--help` answers at onc
 """
 
 import importlib
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -77,7 +78,9 @@ def clean_data(data: Path) -> None:
 @main.command()
 def serve() -> None:
     """Serve the HTTP API."""
-    _entry("bitcurrent.web.server", "serve")(_settings())
+    from bitcurrent.web.server import serve
+
+    serve(_settings())
 
 
 @main.command()
@@ -89,16 +92,20 @@ def live() -> None:
 @main.command()
 def worker() -> None:
     """Run the worker: sends orders, settles fills, does the jobs."""
-    _entry("bitcurrent.worker", "run")(_settings())
+    from bitcurrent.worker import run
+
+    run(_settings())
 
 
 @main.command()
 def migrate() -> None:
     """Bring the database to this version's schema (needs BITCURRENT_OWNER_DATABASE_URL only)."""
+    from bitcurrent.migrate import upgrade
+
     owner_url = os.environ.get(OWNER_URL)
     if not owner_url:
         raise click.ClickException(f"{OWNER_URL} is not set: it names the database's owner, not the app's role.")
-    _entry("bitcurrent.migrate", "upgrade")(owner_url)
+    upgrade(owner_url)
 
 
 @main.command()
@@ -112,9 +119,9 @@ def demo(data: Path) -> None:
 @main.command("demo-data", hidden=True)
 def demo_data() -> None:
     """Load the demo customers and print their logins as JSON (the launcher reads it)."""
-    import msgspec
+    from bitcurrent.demo_data import load
 
-    click.echo(msgspec.json.encode(_entry("bitcurrent.demo_data", "load")(_settings()) or {}).decode())
+    click.echo(json.dumps(load(_settings())))
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})
@@ -135,16 +142,21 @@ def ledger() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs: every law as JSON.")
 def verify(data: Path, as_json: bool) -> None:
     """Prove the laws of money on the live books; exit code 1 when one is broken."""
-    sys.exit(_entry("bitcurrent.reconciliation.commands", "verify")(_settings(data), as_json=as_json))
+    from bitcurrent.reconciliation.commands import verify
+
+    sys.exit(verify(_settings(data), as_json=as_json))
 
 
 @ledger.command()
 @_data
 @click.argument("user")
 @click.argument("asset")
-def explain(data: Path, user: str, asset: str) -> None:
-    """Show why a balance is what it is: every journal and every hold of USER in ASSET."""
-    sys.exit(_entry("bitcurrent.reconciliation.commands", "explain")(_settings(data), user, asset))
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many lines to show.")
+def explain(data: Path, user: str, asset: str, limit: int) -> None:
+    """Show why a balance is what it is: what holds it, and the newest lines of USER (e-mail or id) in ASSET."""
+    from bitcurrent.portfolio.commands import explain
+
+    sys.exit(explain(_settings(data), user, asset, limit=limit))
 
 
 def _entry(module: str, name: str) -> Callable[..., Any]:
