@@ -57,9 +57,15 @@ def main() -> int:
     arguments.add_argument("--seconds", type=float, default=5)
     wish = arguments.parse_args()
     console = Console()
-    api64, api256 = Series("orders over HTTP, 64 connections", "/s"), Series("orders over HTTP, 256 connections", "/s")
+    api64, api256 = (
+        Series("orders over HTTP, 64 connections", "/s"),
+        Series("orders over HTTP, 256 connections", "/s"),
+    )
     api1 = Series("one order over HTTP, idle", "ms")
-    pg32, pg1 = Series("pgbench, 32 connections", "/s"), Series("one function call, idle", "ms")
+    pg32, pg1 = (
+        Series("pgbench, 32 connections", "/s"),
+        Series("one function call, idle", "ms"),
+    )
     with running() as brokerage:
         _http(brokerage, 64, 2)  # warm
         for number in range(1, wish.rounds + 1):
@@ -69,21 +75,39 @@ def main() -> int:
             api256.values.append(_http(brokerage, 256, wish.seconds)["rate"])
             pg1.values.append(_pgbench(brokerage, 1, wish.seconds / 2)[1])
             api1.values.append(_http(brokerage, 1, wish.seconds / 2)["p50_ms"])
-    console.print(_table(((api64, pg32, 1.0, True), (api256, pg32, 1.2, True), (api1, pg1, 1.3, False))))
+    console.print(
+        _table(
+            (
+                (api64, pg32, 1.0, True),
+                (api256, pg32, 1.2, True),
+                (api1, pg1, 1.3, False),
+            )
+        )
+    )
     return 0
 
 
 def _http(brokerage: Measured, connections: int, seconds: float) -> dict[str, float]:
     prepared = [
-        [_request(token) for token in brokerage.tokens[number::connections][:16]] for number in range(connections)
+        [_request(token) for token in brokerage.tokens[number::connections][:16]]
+        for number in range(connections)
     ]
-    orders = json.dumps({"port": brokerage.port, "seconds": seconds, "connections": prepared})
+    orders = json.dumps(
+        {"port": brokerage.port, "seconds": seconds, "connections": prepared}
+    )
     ran = subprocess.run(
-        [sys.executable, "-m", "bench.load"], input=orders, capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-m", "bench.load"],
+        input=orders,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     measured: dict[str, float] = json.loads(ran.stdout)
     if measured["refused"]:
-        raise SystemExit(f"{measured['refused']} of {measured['answers']} orders were refused: {measured['sample']}")
+        raise SystemExit(
+            f"{measured['refused']} of {measured['answers']} orders were refused: {measured['sample']}"
+        )
     return measured
 
 
@@ -111,7 +135,9 @@ def _pgbench(brokerage: Measured, clients: int, seconds: float) -> tuple[float, 
 
 
 def _table(rows: tuple[tuple[Series, Series, float, bool], ...]) -> Table:
-    table = Table("what", "median (spread)", "beside", "median (spread)", "ratio", "goal", "")
+    table = Table(
+        "what", "median (spread)", "beside", "median (spread)", "ratio", "goal", ""
+    )
     for measured, reference, goal, more_is_better in rows:
         ratio = measured.median / reference.median
         met = ratio >= goal if more_is_better else ratio <= goal

@@ -108,10 +108,17 @@ async def _fill(owner_url: str, tokens: Tokens) -> list[str]:
                 user_id,
                 ends,
             )
-            await connection.execute("INSERT INTO customer_sequences (user_id) VALUES ($1)", user_id)
-            move = Move(source=house("bank", "USD"), target=available(user_id, "USD"), amount=MONEY)
+            await connection.execute(
+                "INSERT INTO customer_sequences (user_id) VALUES ($1)", user_id
+            )
+            move = Move(
+                source=house("bank", "USD"),
+                target=available(user_id, "USD"),
+                amount=MONEY,
+            )
             await ledger.post(
-                connection, Journal(kind="demo_credit", reference=f"bench:{number}", moves=(move,))
+                connection,
+                Journal(kind="demo_credit", reference=f"bench:{number}", moves=(move,)),
             )
             signed.append(tokens.sign(user_id, session_id, now(), ends))
     await database.close()
@@ -122,10 +129,11 @@ def _wait(process: "subprocess.Popen[bytes]", port: int) -> None:
     ends = time.monotonic() + 20
     while time.monotonic() < ends and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=1) as answer:  # noqa: S310
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{port}/health/ready", timeout=1
+            ) as answer:  # noqa: S310
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
     raise SystemExit("The API did not come up.")
-

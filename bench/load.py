@@ -9,13 +9,14 @@ import sys
 import time
 from typing import Any
 
-import uvloop
 
 
 class Connection(asyncio.Protocol):
     """One connection: sends a prepared request, waits for the whole answer, sends again until the end."""
 
-    def __init__(self, requests: list[bytes], ends_at: float, done: "asyncio.Future[None]") -> None:
+    def __init__(
+        self, requests: list[bytes], ends_at: float, done: "asyncio.Future[None]"
+    ) -> None:
         self.requests = requests
         self.ends_at = ends_at
         self.done = done
@@ -76,21 +77,32 @@ async def load(orders: dict[str, Any]) -> dict[str, Any]:
     for requests in orders["connections"]:
         done = loop.create_future()
         connection = Connection([text.encode() for text in requests], ends_at, done)
-        await loop.create_connection(lambda this=connection: this, "127.0.0.1", orders["port"])  # type: ignore[misc]
+        await loop.create_connection(
+            lambda this=connection: this, "127.0.0.1", orders["port"]
+        )  # type: ignore[misc]
         connections.append(connection)
     await asyncio.gather(*(connection.done for connection in connections))
     seconds = time.perf_counter() - started
-    latencies = sorted(latency for connection in connections for latency in connection.latencies)
+    latencies = sorted(
+        latency for connection in connections for latency in connection.latencies
+    )
     answers = sum(connection.answers for connection in connections)
     return {
         "rate": answers / seconds,
         "answers": answers,
         "refused": sum(connection.refused for connection in connections),
-        "sample": next((connection.sample.decode() for connection in connections if connection.sample), ""),
+        "sample": next(
+            (
+                connection.sample.decode()
+                for connection in connections
+                if connection.sample
+            ),
+            "",
+        ),
         "p50_ms": latencies[len(latencies) // 2] * 1000,
         "p99_ms": latencies[len(latencies) * 99 // 100] * 1000,
     }
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(load(json.load(sys.stdin)))))
+    print(json.dumps(asyncio.run(load(json.load(sys.stdin)))))

@@ -1,0 +1,214 @@
+"""A customer's first hour, in the terminal, against a running copy: every step real, every journal shown.
+
+It is a customer like others: it registers, logs in and trades over the public API and the live socket. Only two things
+go behind the counter, because a later room does them for real: the demo money, and reading the books.
+"""
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from websockets.sync.client import ClientConnection, connect
+
+from bitcurrent.kernel.database import Database
+from bitcurrent.kernel.ids import UserId
+from bitcurrent.ledger import service as ledger
+from bitcurrent.ledger.model import Journal, Move, available, house
+from bitcurrent.reconciliation.commands import show
+from bitcurrent.reconciliation.service import verify
+from bitcurrent.settings import Settings
+
+MARKET = "BTC-USD"
+CREDIT = Decimal(1000)
+SPEND = "250"
+FILL_SECONDS_MAX = 20
+ENDED = ("filled", "canceled", "expired", "rejected")
+
+
+class DemoFailed(Exception):
+    """A step was refused; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One demo customer, logged in."""
+
+    http: httpx.Client
+    socket: ClientConnection
+    console: Console
+    user_id: UserId
+
+
+def run(settings: Settings, live_url: str) -> int:
+    """Play the hour; the exit code is 0 when the laws hold at its end."""
+    console = Console()
+    if settings.env != "demo":
+        console.print("[red]The demo gives money away: it runs only where BITCURRENT_ENV=demo.[/red]")
+        return 1
+    try:
+        return _play(settings, live_url, console)
+    except (httpx.TransportError, ConnectionError, TimeoutError) as error:
+        console.print(f"[red]The copy at {settings.base_url} does not answer ({error}).[/red] Bring it up: make up")
+        return 1
+    except DemoFailed as error:
+        console.print(f"[red]The demo stopped:[/red] {error}", highlight=False)
+        return 1
+
+
+def _play(settings: Settings, live_url: str, console: Console) -> int:
+    with httpx.Client(base_url=settings.base_url, timeout=10) as http:
+        user_id, token = _register(http, console)
+        http.headers["Authorization"] = f"Bearer {token}"
+        with connect(f"{live_url}/ws", open_timeout=5, close_timeout=2) as socket:
+            visit = Visit(http, socket, console, user_id)
+            _subscribe(visit, token)
+            asyncio.run(_credit(settings, visit))
+            _show_price(visit)
+            bought = _buy(visit)
+            _sell_half(visit, bought)
+            _show_balances(visit)
+    return asyncio.run(_show_books(settings, console, user_id))
+
+
+def _step(console: Console, text: str) -> None:
+    console.print(f"\n[bold cyan]›[/bold cyan] [bold]{text}[/bold]")
+
+
+def _register(http: httpx.Client, console: Console) -> tuple[UserId, str]:
+    email = f"demo-{secrets.token_hex(4)}@demo.bitcurrent.test"
+    password = secrets.token_urlsafe(18)
+    _step(console, f"Register as {email}")
+    login = _ask(http, "POST", "/api/register", {"email": email, "password": password, "display_name": "Demo"})
+    console.print(f"  a session of 24 hours, customer {login['user']['id']}")
+    return UserId(UUID(login["user"]["id"])), str(login["token"])
+
+
+def _subscribe(visit: Visit, token: str) -> None:
+    visit.socket.send(msgspec.json.encode({"op": "auth", "token": token}).decode())
+    wish = {"op": "subscribe", "channels": ["orders", "balances"]}
+    visit.socket.send(msgspec.json.encode(wish).decode())
+
+
+async def _credit(settings: Settings, visit: Visit) -> None:
+    _step(visit.console, f"Credit {CREDIT} USD of demo money")
+    database = await Database.connect(settings.database_url, connections_min=1, connections_max=1)
+    move = Move(source=house("bank", "USD"), target=available(visit.user_id, "USD"), amount=CREDIT)
+    async with database.transaction() as connection:
+        await ledger.post(connection, Journal(kind="demo_credit", reference=f"demo:{visit.user_id}:USD", moves=(move,)))
+    await database.close()
+
+
+def _show_price(visit: Visit) -> None:
+    _step(visit.console, f"The price of {MARKET} now")
+    market = _ask(visit.http, "GET", f"/api/markets/{MARKET}")
+    table = Table("bid", "ask", "last", "24 h", box=None, padding=(0, 3, 0, 2))
+    table.add_row(*(str(market.get(name) or "–") for name in ("bid", "ask", "last", "change_24h")))
+    visit.console.print(table)
+
+
+def _buy(visit: Visit) -> dict[str, Any]:
+    wish = {"symbol": MARKET, "side": "buy", "type": "market", "notional": SPEND}
+    _step(visit.console, f"Buy {SPEND} USD of BTC at the market")
+    preview = _ask(visit.http, "POST", "/api/orders/preview", wish)
+    visit.console.print(
+        f"  before: about {preview['expected_net']} {preview['expected_net_currency']} after a fee of "
+        f"{preview['expected_fee']} {preview['fee_currency']} ({preview['fee_bps']} bps); "
+        f"{preview['hold_amount']} {preview['hold_currency']} will be held"
+    )
+    return _place_and_watch(visit, wish)
+
+
+def _sell_half(visit: Visit, bought: dict[str, Any]) -> None:
+    half = (Decimal(bought["net"]) / 2).quantize(Decimal("0.000000001"))
+    _step(visit.console, f"Sell half of it: {half} BTC")
+    _place_and_watch(visit, {"symbol": MARKET, "side": "sell", "type": "market", "quantity": f"{half:f}"})
+
+
+def _place_and_watch(visit: Visit, wish: dict[str, str]) -> dict[str, Any]:
+    started = time.monotonic()
+    order = _ask(visit.http, "POST", "/api/orders", wish, key=secrets.token_hex(8))
+    visit.console.print(f"  [dim]{_since(started)}[/dim] accepted, {order['held']} {order['hold_currency']} held")
+    deadline = started + FILL_SECONDS_MAX
+    while time.monotonic() < deadline:
+        message = msgspec.json.decode(visit.socket.recv(timeout=deadline - time.monotonic()))
+        if message.get("type") != "order" or message["order"]["id"] != order["id"]:
+            continue
+        order = message["order"]
+        word = str(message["kind"]).removeprefix("order.")
+        fill = message.get("fill")
+        what = f": {fill['quantity']} at {fill['price']}, fee {fill['fee']} {fill['fee_currency']}" if fill else ""
+        visit.console.print(f"  [dim]{_since(started)}[/dim] {word}{what}")
+        if order["state"] in ENDED:
+            visit.console.print(f"  received {order['net']} net of fees, nothing is held any more")
+            return dict(order)
+    raise TimeoutError(f"the order did not end within {FILL_SECONDS_MAX} s")
+
+
+def _show_balances(visit: Visit) -> None:
+    _step(visit.console, "What the customer has now")
+    table = Table("currency", "available", "held", box=None, padding=(0, 3, 0, 2))
+    for balance in _ask(visit.http, "GET", "/api/balances")["items"]:
+        table.add_row(balance["currency"], balance["available"], balance["held"])
+    visit.console.print(table)
+
+
+async def _show_books(settings: Settings, console: Console, user_id: UserId) -> int:
+    database = await Database.connect(settings.database_url, connections_min=1, connections_max=2)
+    async with database.read() as connection:
+        _step(console, "Every journal that moved this money")
+        console.print(_journals(await _read_journals(connection, user_id)))
+        _step(console, "The laws, proven on the whole ledger")
+        report = await verify(connection)
+    await database.close()
+    show(report, console)
+    return 0 if report.holds else 1
+
+
+async def _read_journals(connection: Any, user_id: UserId) -> list[asyncpg.Record]:
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        SELECT j.created_at, j.kind, e.journal_id, e.account, e.user_id, e.currency, trim_scale(e.amount) AS amount
+        FROM entries e JOIN journals j ON j.id = e.journal_id AND j.created_at = e.created_at
+        WHERE (e.journal_id, e.created_at) IN (SELECT journal_id, created_at FROM entries WHERE user_id = $1)
+        ORDER BY e.created_at, e.journal_id, e.line
+        """,
+        user_id,
+    )
+    return rows
+
+
+def _journals(rows: list[asyncpg.Record]) -> Table:
+    table = Table("time", "journal", "account", "amount", box=None, padding=(0, 3, 0, 2))
+    table.columns[3].justify = "right"
+    last = None
+    for row in rows:
+        first = row["journal_id"] != last
+        last = row["journal_id"]
+        owner = "customer " if row["user_id"] else ""
+        table.add_row(
+            f"{row['created_at']:%H:%M:%S.%f}"[:-3] if first else "",
+            row["kind"] if first else "",
+            f"{owner}{row['account']}:{row['currency']}",
+            f"{row['amount']:+f}",
+        )
+    return table
+
+
+def _ask(http: httpx.Client, method: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
+    answer = http.request(method, path, json=body, headers={"Idempotency-Key": key} if key else None)
+    if answer.is_error:
+        raise DemoFailed(f"{method} {path} answered {answer.status_code}: {answer.text[:300]}")
+    return answer.json()
+
+
+def _since(started: float) -> str:
+    return f"{(time.monotonic() - started) * 1000:6.0f} ms"
