@@ -19,6 +19,7 @@ from bitcurrent.identity import routes as identity_routes
 from bitcurrent.identity.guards import provide_actor
 from bitcurrent.identity.recognition import session_cookie
 from bitcurrent.market_data import routes as market_data_routes
+from bitcurrent.portfolio import routes as portfolio_routes
 from bitcurrent.settings import Settings
 from bitcurrent.trading import routes as trading_routes
 from bitcurrent.web import health, openapi
@@ -35,6 +36,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *identity_routes.ROUTES,
     *market_data_routes.ROUTES,
     *trading_routes.ROUTES,
+    *portfolio_routes.ROUTES,
     *botapi_routes.ROUTES,
 )
 

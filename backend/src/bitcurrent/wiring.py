@@ -17,6 +17,7 @@ from bitcurrent.kernel.database import Database
 from bitcurrent.market_data.listing import MarketList
 from bitcurrent.market_data.ports import MarketDataSource
 from bitcurrent.market_data.service import MarketData
+from bitcurrent.portfolio.service import PortfolioReader
 from bitcurrent.settings import Settings
 from bitcurrent.trading.service import Trading
 from bitcurrent.web.addresses import Addresses
@@ -35,6 +36,7 @@ class Brokerage:
     market_data: MarketData
     market_list: MarketList
     trading: Trading
+    portfolio: PortfolioReader
     bot_api: BotApi
 
 
@@ -67,7 +69,6 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             market_data=market_data,
             market_list=MarketList(market_data),
             trading=trading,
-            bot_api=BotApi(
-                database=database, redis=redis, identity=identity, trading=trading, market_data=market_data
-            ),
+            portfolio=PortfolioReader(database, market_data),
+            bot_api=BotApi(database=database, redis=redis, identity=identity, trading=trading, market_data=market_data),
         )

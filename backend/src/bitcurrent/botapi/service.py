@@ -19,8 +19,8 @@ from bitcurrent.ledger.service import read_balances
 from bitcurrent.market_data.model import Market, QuoteUnavailable
 from bitcurrent.market_data.service import MarketData
 from bitcurrent.trading.history import TradingHistory
-from bitcurrent.trading.holdings import TradedPosition, list_positions
-from bitcurrent.trading.model import Order, OrderType, OrderWish, Side, TimeInForce
+from bitcurrent.trading.holdings import list_positions
+from bitcurrent.trading.model import Order, OrderType, OrderWish, Side, TimeInForce, TradedPosition
 from bitcurrent.trading.searches import OrderSearch
 from bitcurrent.trading.service import Trading
 

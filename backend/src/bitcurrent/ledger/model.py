@@ -8,6 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from bitcurrent.kernel.ids import UserId
+from bitcurrent.kernel.money import EXACT
 
 HouseName = Literal[
     "venue",
@@ -104,7 +105,7 @@ class Balance:
     @property
     def total(self) -> Decimal:
         """Available and held together."""
-        return self.available + self.held
+        return EXACT.add(self.available, self.held)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,6 +194,54 @@ class Fill:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderHold:
+    """What one open order holds: `amount` of `currency`, since it was placed."""
+
+    order_id: OrderId
+    client_order_id: str | None
+    market: str
+    side: Side
+    type: OrderType
+    state: OrderState
+    quantity: Decimal | None
+    limit_price: Decimal | None
+    filled_quantity: Decimal
+    currency: str
+    amount: Decimal
+    since: datetime
+    cancel_requested: bool
+    being_replaced: bool
+    awaiting_fills: bool
+
+    @property
+    def released_when(self) -> str:
+        """What has to happen for this to be free again, in a customer's words."""
+        if self.awaiting_fills:
+            return "It has ended at the venue; the last fills are being booked, then the rest is released."
+        if self.being_replaced:
+            return "Its replacement takes the hold over as soon as the venue confirms."
+        if self.cancel_requested:
+            return "Released as soon as the venue confirms the cancel."
+        match self.state:
+            case OrderState.ACCEPTED | OrderState.SUBMITTING:
+                return "Used when it fills; released if you cancel it or the venue refuses it."
+            case OrderState.UNKNOWN:
+                return "We are asking the venue what became of it; nothing is released before it answers."
+            case _:
+                return "Used when it fills; released when you cancel it or it ends."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradedPosition:
+    """What a customer's fills made of one coin: quantity after fees, what it cost in USD, and profit from sales."""
+
+    currency: str
+    quantity: Decimal
+    cost: Decimal
+    realized: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class FeeRate:
     """Basis points by liquidity, and the 30-day volume from which they apply."""

@@ -1,0 +1,233 @@
+"""Balances, positions and worths on the wire of /api: exact amounts as strings, times in UTC."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from bitcurrent.ledger.model import EntryLine, Explanation
+from bitcurrent.portfolio.model import CASH, ExplainedBalance, Portfolio, Position
+from bitcurrent.portfolio.wording import meaning_of
+from bitcurrent.trading.model import OrderHold, OrderState, OrderType, Side
+from bitcurrent.web.amounts import Amount
+from bitcurrent.web.schemas import Answer
+
+
+class HoldAnswer(Answer, frozen=True, kw_only=True):
+    """Why money is held: the order that holds it, since when, and what releases it."""
+
+    order_id: UUID
+    client_order_id: str | None
+    symbol: str
+    side: Side
+    type: OrderType
+    state: OrderState
+    quantity: Amount | None
+    filled_quantity: Amount
+    limit_price: Amount | None
+    amount: Amount
+    since: datetime
+    released_when: str
+
+
+class BalanceAnswer(Answer, frozen=True, kw_only=True):
+    """What you have of one currency. `held` is set aside; `holds` says by what (the oldest, if `more_holds`)."""
+
+    currency: str
+    available: Amount
+    held: Amount
+    total: Amount
+    holds: list[HoldAnswer]
+    more_holds: bool
+
+
+class LineAnswer(Answer, frozen=True, kw_only=True):
+    """One line of the books: what moved, why, and what was left in that part of the balance."""
+
+    at: datetime
+    journal_id: UUID
+    kind: str
+    meaning: str
+    reference: str
+    part: str
+    amount: Amount
+    balance_after: Amount | None
+
+
+class ExplanationAnswer(Answer, frozen=True, kw_only=True):
+    """Why a balance is what it is: `line_count` lines add up to it (`agrees`); `lines` are the newest of them."""
+
+    currency: str
+    available: Amount
+    held: Amount
+    total: Amount
+    agrees: bool
+    holds: list[HoldAnswer]
+    line_count: int
+    lines: list[LineAnswer]
+
+
+class PositionAnswer(Answer, frozen=True, kw_only=True):
+    """One coin. Costs, values and gains in USD; null where there is no price, or nothing to compare with.
+
+    `day_change` is what the quantity you have now gained or lost in the last 24 hours.
+    """
+
+    symbol: str
+    currency: str
+    quantity: Amount
+    available: Amount
+    held: Amount
+    average_cost: Amount | None
+    cost: Amount
+    price: Amount | None
+    price_at: datetime | None
+    stale: bool
+    market_value: Amount | None
+    share_percent: Amount | None
+    unrealized: Amount | None
+    unrealized_percent: Amount | None
+    realized: Amount
+    day_change: Amount | None
+    day_change_percent: Amount | None
+
+
+class PositionsAnswer(Answer, frozen=True, kw_only=True):
+    """Every coin that you have now, the most valuable first."""
+
+    as_of: datetime
+    items: list[PositionAnswer]
+
+
+class PortfolioAnswer(Answer, frozen=True, kw_only=True):
+    """What your account is worth in USD, by prices of which the oldest is of `priced_at`; without `unpriced` coins."""
+
+    as_of: datetime
+    currency: str
+    total: Amount
+    cash: Amount
+    cash_available: Amount
+    cash_held: Amount
+    coins: Amount
+    unrealized: Amount
+    realized: Amount
+    day_change: Amount
+    day_change_percent: Amount | None
+    priced_at: datetime | None
+    stale: bool
+    unpriced: list[str]
+    positions: list[PositionAnswer]
+
+
+def hold_answer(hold: OrderHold) -> HoldAnswer:
+    """A hold for its customer."""
+    return HoldAnswer(
+        order_id=hold.order_id,
+        client_order_id=hold.client_order_id,
+        symbol=hold.market,
+        side=hold.side,
+        type=hold.type,
+        state=hold.state,
+        quantity=_amount(hold.quantity),
+        filled_quantity=Amount(hold.filled_quantity),
+        limit_price=_amount(hold.limit_price),
+        amount=Amount(hold.amount),
+        since=hold.since,
+        released_when=hold.released_when,
+    )
+
+
+def balance_answer(explained: ExplainedBalance) -> BalanceAnswer:
+    """A balance for its customer."""
+    balance = explained.balance
+    return BalanceAnswer(
+        currency=balance.currency,
+        available=Amount(balance.available),
+        held=Amount(balance.held),
+        total=Amount(balance.total),
+        holds=[hold_answer(hold) for hold in explained.holds],
+        more_holds=explained.more_holds,
+    )
+
+
+def explanation_answer(explanation: Explanation, holds: list[OrderHold]) -> ExplanationAnswer:
+    """The story of a balance for its customer."""
+    balance = explanation.balance
+    return ExplanationAnswer(
+        currency=balance.currency,
+        available=Amount(balance.available),
+        held=Amount(balance.held),
+        total=Amount(balance.total),
+        agrees=explanation.agrees,
+        holds=[hold_answer(hold) for hold in holds],
+        line_count=explanation.line_count,
+        lines=[line_answer(line) for line in explanation.lines],
+    )
+
+
+def line_answer(line: EntryLine) -> LineAnswer:
+    """A line of the books for its customer."""
+    return LineAnswer(
+        at=line.created_at,
+        journal_id=line.journal_id,
+        kind=line.kind,
+        meaning=meaning_of(line.kind),
+        reference=line.reference,
+        part=line.account,
+        amount=Amount(line.amount),
+        balance_after=_amount(line.balance_after),
+    )
+
+
+def position_answer(position: Position, portfolio: Portfolio) -> PositionAnswer:
+    """A coin for its customer."""
+    price = position.price
+    return PositionAnswer(
+        symbol=f"{position.currency}/{CASH}",
+        currency=position.currency,
+        quantity=Amount(position.quantity),
+        available=Amount(position.balance.available),
+        held=Amount(position.balance.held),
+        average_cost=_amount(position.average_cost),
+        cost=Amount(position.cost),
+        price=_amount(price.price if price else None),
+        price_at=price.at if price else None,
+        stale=price is None or price.stale,
+        market_value=_amount(position.value),
+        share_percent=_amount(portfolio.share_of(position)),
+        unrealized=_amount(position.unrealized),
+        unrealized_percent=_amount(position.unrealized_percent),
+        realized=Amount(position.realized),
+        day_change=_amount(position.day_change),
+        day_change_percent=_amount(position.day_change_percent),
+    )
+
+
+def positions_answer(portfolio: Portfolio) -> list[PositionAnswer]:
+    """The coins that are there, the most valuable first; those without a price last."""
+    ordered = sorted(portfolio.owned, key=lambda position: (-(position.value or Decimal(0)), position.currency))
+    return [position_answer(position, portfolio) for position in ordered]
+
+
+def portfolio_answer(portfolio: Portfolio) -> PortfolioAnswer:
+    """The whole account for its customer."""
+    return PortfolioAnswer(
+        as_of=portfolio.as_of,
+        currency=CASH,
+        total=Amount(portfolio.total),
+        cash=Amount(portfolio.cash.total),
+        cash_available=Amount(portfolio.cash.available),
+        cash_held=Amount(portfolio.cash.held),
+        coins=Amount(portfolio.coins_value),
+        unrealized=Amount(portfolio.unrealized),
+        realized=Amount(portfolio.realized),
+        day_change=Amount(portfolio.day_change),
+        day_change_percent=_amount(portfolio.day_change_percent),
+        priced_at=portfolio.priced_at,
+        stale=portfolio.stale,
+        unpriced=list(portfolio.unpriced),
+        positions=positions_answer(portfolio),
+    )
+
+
+def _amount(value: Decimal | None) -> Amount | None:
+    return None if value is None else Amount(value)
