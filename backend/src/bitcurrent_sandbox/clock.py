@@ -20,7 +20,7 @@ def moment(at: int) -> datetime:
 
 def iso(at: int) -> str:
     """RFC 3339 with microseconds and `Z`."""
-    return moment(at).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment(at).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def micros(written: str) -> int:

@@ -31,6 +31,7 @@ from bitcurrent_sandbox.http import (
 )
 
 _STOP_SECONDS: Final = 1
+_IDLE_SECONDS: Final = 75
 log = logging.getLogger("bitcurrent_sandbox")
 
 
@@ -166,6 +167,7 @@ async def serve(options: VenueOptions, *, host: str, port: int) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     server = _Server(config, venue)
