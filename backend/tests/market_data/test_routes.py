@@ -26,7 +26,7 @@ async def api(
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Litestar]]:
     """The application with the venue's markets and prices known."""
     loop = asyncio.get_running_loop()
-    opened: asyncio.Future[tuple[httpx.AsyncClient, Litestar]] = loop.create_future()
+    opened: asyncio.Future[Any] = loop.create_future()
     finished = asyncio.Event()
 
     async def hold() -> None:
@@ -37,9 +37,11 @@ async def api(
             await finished.wait()
 
     # A task of its own: what opens the application's task group must also be what closes it.
-    holder = asyncio.create_task(hold())
-    holder.add_done_callback(lambda task: opened.done() or opened.set_exception(task.exception() or EOFError()))
-    yield await opened
+    holder: asyncio.Future[Any] = asyncio.create_task(hold())
+    await asyncio.wait([opened, holder], return_when=asyncio.FIRST_COMPLETED)
+    if holder.done():
+        await holder  # it could not be opened: this raises why
+    yield opened.result()
     finished.set()
     await holder
 

@@ -35,9 +35,15 @@ class SingleFlight(Generic[T]):
         if task is None:
             task = asyncio.ensure_future(_run(load))
             self._running[key] = task
-            task.add_done_callback(lambda _: self._running.pop(key, None))
+            task.add_done_callback(lambda done: self._forget(key, done))
         # A caller that goes away must not cancel the read that others wait for.
         return await asyncio.shield(task)
+
+    def _forget(self, key: Hashable, done: asyncio.Task[T]) -> None:
+        self._running.pop(key, None)
+        # Whoever waits gets the failure; when all have gone away, nobody misses it.
+        if not done.cancelled():
+            done.exception()
 
 
 async def _run(load: Callable[[], Awaitable[T]]) -> T:

@@ -81,24 +81,25 @@ class PriceFeed:
 
     async def run(self) -> None:
         """Feed until cancelled. Outages of venue, Redis or database are waited out; a fault of our own is raised."""
-        await self._sync()
+        synced = await self._sync()  # first of all: the others need the symbols
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._every(self._sync_seconds, self._sync), name="feed.sync")
-            tasks.create_task(self._every(self._days_seconds, self._read_days, at_once=True), name="feed.days")
+            tasks.create_task(self._every(self._sync_seconds, self._sync, done=synced), name="feed.sync")
+            tasks.create_task(self._every(self._days_seconds, self._read_days), name="feed.days")
             tasks.create_task(self._poll(), name="feed.poll")
             tasks.create_task(self._follow_stream(), name="feed.stream")
             tasks.create_task(self._publish(), name="feed.publish")
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]], *, at_once: bool = False) -> None:
-        if at_once:
-            await work()
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[bool]], *, done: bool | None = None) -> None:
+        """Do it regularly, after a failure sooner; `done` says how it went when it was done just now."""
         while True:
-            # Nothing known yet: the venue or the database was not there at the start.
-            await asyncio.sleep(seconds if self._symbols else min(seconds, self._poll_seconds))
-            await work()
+            if done is None:
+                done = await work()
+            await asyncio.sleep(seconds if done else min(seconds, self._poll_seconds))
+            done = None
 
-    async def _sync(self) -> None:
+    async def _sync(self) -> bool:
         """Take over the venue's listing; go on with the markets already known when that fails."""
+        worked = False
         try:
             symbols = tuple(market.symbol for market in await self._market_data.sync_markets())
         except (Refusal, *DATABASE_ERRORS) as error:
@@ -106,21 +107,25 @@ class PriceFeed:
             symbols = self._symbols or tuple(m.symbol for m in self._market_data.markets if m.tradable)
         else:
             self._troubles.end("markets_not_synced")
+            worked = True
         if symbols != self._symbols:
             self._symbols = symbols
             self._symbols_changed.set()
+            self._catch_up.set()
+        return worked
 
-    async def _read_days(self) -> None:
+    async def _read_days(self) -> bool:
         try:
             days = await read_days(self._source, self._symbols)
         except MarketDataUnavailable as error:
             self._troubles.begin("days_not_read", error)
-            return
+            return False
         self._troubles.end("days_not_read")
         for day in days:
             self._board.put_day(day)
             self._days_due.add(day.symbol)
         self._changed.set()
+        return bool(days)
 
     async def _poll(self) -> None:
         while True:
@@ -152,10 +157,12 @@ class PriceFeed:
                 log.warning("price_stream_silent", seconds=self._silence_seconds_max)
             except MarketDataUnavailable as error:
                 log.warning("price_stream_broke", reason=error.message)
-            if self._symbols_changed.is_set():
-                continue
             pause = PAUSE_SECONDS_FIRST if loop.time() - started > HEALTHY_SECONDS else pause
-            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311  jitter
+            try:
+                async with asyncio.timeout(random.uniform(pause / 2, pause)):  # noqa: S311  jitter
+                    await self._symbols_changed.wait()
+            except TimeoutError:
+                pass  # the same markets again
             pause = min(pause * 2, PAUSE_SECONDS_MAX)
 
     async def _follow_connection(self, symbols: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import asyncpg
 import msgspec
@@ -80,6 +80,7 @@ class MarketData:
         self._reload = asyncio.Event()
         self._listeners: list[PriceListener] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._asking: asyncio.Task[Any] | None = None
         self._troubles = Troubles()
         self.history = History(source)
 
@@ -97,9 +98,10 @@ class MarketData:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
+        running = [*self._tasks, *([self._asking] if self._asking else [])]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         self._tasks = []
 
     @property
@@ -290,6 +292,7 @@ class MarketData:
             await asyncio.sleep(pause)
 
     async def _ask_venue(self) -> None:
+        self._asking = asyncio.current_task()
         symbols = [market.symbol for market in self._index.all if market.tradable]
         quotes = await self._source.quotes(symbols)
         self._tell([self._board.put_quote(quote) for quote in quotes.values()])
