@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import PathParameter
 from litestar.types import ControllerRouterHandler
 
 from bitcurrent.identity.guards import requires_scope
@@ -24,7 +24,7 @@ from bitcurrent.web.pages import LIMIT_DEFAULT, Fields, Limit, choose_fields
 from bitcurrent.web.schemas import Page
 
 TAGS = ["Portfolio"]
-AssetPath = Annotated[str, Parameter(max_length=40, description="The currency's code, such as USD or BTC.")]
+AssetPath = Annotated[str, PathParameter(max_length=40, description="The currency's code, such as USD or BTC.")]
 
 
 @get(
