@@ -99,6 +99,7 @@ class Control:
             "halted": [market.coin.symbol for market in venue.market if market.halted],
             "connections": {
                 "trading": venue.trading_stream.connections,
+                "trading_listeners": venue.trading_stream.listeners,
                 "data": venue.data_stream.connections,
                 "events_sent": venue.trading_stream.sent,
             },

@@ -6,7 +6,7 @@ symbols with raw slashes in paths, so it stays below any framework's routing and
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -60,7 +60,7 @@ class Reply:
     body: bytes = b""
     content_type: str = "application/json; charset=UTF-8"
     headers: dict[str, str] = field(default_factory=dict)
-    events: AsyncIterator[bytes] | None = None
+    events: AsyncGenerator[bytes, None] | None = None
 
 
 class Hangup(Exception):
@@ -108,17 +108,36 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-async def send_reply(reply: Reply, send: Send) -> None:
-    """Put an answer on the wire."""
+async def send_reply(reply: Reply, receive: Receive, send: Send) -> None:
+    """Put an answer on the wire; a stream of events ends when the client has gone."""
     headers = {"content-type": reply.content_type, **reply.headers}
     if reply.events is None and reply.status != 204:
         headers["content-length"] = str(len(reply.body))
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
     if reply.events is not None:
-        async for event in reply.events:
-            await send({"type": "http.response.body", "body": event, "more_body": True})
+        await _send_events(reply.events, receive, send)
     await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _send_events(events: AsyncGenerator[bytes, None], receive: Receive, send: Send) -> None:
+    async def relay() -> None:
+        async for event in events:
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+
+    async def watch() -> None:
+        # The server drops what is sent to a client that has gone: only its own message tells.
+        while (await receive())["type"] != "http.disconnect":
+            continue
+
+    relaying, watching = asyncio.create_task(relay()), asyncio.create_task(watch())
+    try:
+        await asyncio.wait({relaying, watching}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (relaying, watching):
+            task.cancel()
+        await asyncio.gather(relaying, watching, return_exceptions=True)
+        await events.aclose()
 
 
 async def send_half(reply: Reply, send: Send) -> None:

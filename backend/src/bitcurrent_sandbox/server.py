@@ -95,7 +95,7 @@ class Site:
                     reply = self._plain(request.path)
             except (BadBody, TimeoutError) as error:
                 reply = json_reply({"code": 40010000, "message": str(error) or "request took too long"}, 400)
-            await send_reply(reply, send)
+            await send_reply(reply, receive, send)
         except Hangup as hangup:
             if hangup.cut is not None:
                 await send_half(hangup.cut, send)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 import msgspec
@@ -70,6 +70,11 @@ class TradingStream:
             self._send(data)
         self._send_held()
 
+    @property
+    def listeners(self) -> int:
+        """How many hear of trade updates now, over either transport."""
+        return len(self._listeners)
+
     def close_all(self, code: int = 1001) -> int:
         """Close every connection; returns how many."""
         for listener in self._listeners:
@@ -96,7 +101,7 @@ class TradingStream:
                 with contextlib.suppress(asyncio.CancelledError):
                     await sender
 
-    async def events(self) -> AsyncIterator[bytes]:
+    async def events(self) -> AsyncGenerator[bytes, None]:
         """The same happenings as server-sent events, with a comment now and then to keep the line open."""
         listener = Subscriber()
         self._listeners.add(listener)
