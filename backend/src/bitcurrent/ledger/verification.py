@@ -58,14 +58,18 @@ class Report:
 async def prove(connection: Connection, laws: Sequence[Law]) -> Report:
     """Ask every law of one snapshot, changing nothing. The connection must have no transaction open."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        # Big sorts and sums, month by month: the default memory would send them to disk, and all at once.
-        await connection.execute(
-            "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off;"
-            "SET LOCAL enable_partitionwise_aggregate = on; SET LOCAL enable_partitionwise_join = on"
-        )
-        as_of: datetime = await connection.fetchval("SELECT now()")
-        findings = [await _find(connection, law) for law in laws]
-    return Report(as_of=as_of, findings=tuple(findings))
+        return await ask(connection, laws)
+
+
+async def ask(connection: Connection, laws: Sequence[Law]) -> Report:
+    """Ask every law in the open transaction, which decides what is seen."""
+    # Big sorts and sums, month by month: the default memory would send them to disk, and all at once.
+    await connection.execute(
+        "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off;"
+        "SET LOCAL enable_partitionwise_aggregate = on; SET LOCAL enable_partitionwise_join = on"
+    )
+    as_of: datetime = await connection.fetchval("SELECT now()")
+    return Report(as_of=as_of, findings=tuple([await _find(connection, law) for law in laws]))
 
 
 async def _find(connection: Connection, law: Law) -> Finding:
