@@ -60,6 +60,7 @@ class Desk:
     suspects: dict[OrderId, float] = field(default_factory=dict)
     missing_since: dict[OrderId, float] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    send_again_at: float = 0.0
     stream_heard_at: float | None = None
 
     def suspect(self, order_id: OrderId, *, after_seconds: float = 0.0) -> None:

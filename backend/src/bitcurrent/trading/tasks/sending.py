@@ -18,6 +18,7 @@ from bitcurrent.trading.tasks.desk import DATABASE_TROUBLE, VENUE_TROUBLE, Desk,
 log = structlog.get_logger(__name__)
 
 CLAIM_MAX = 64
+NOT_REACHED_SECONDS = 1.0
 NEVER_RECEIVED = "the venue never received it"
 
 
@@ -25,6 +26,8 @@ async def send_waiting(desk: Desk) -> None:
     """Claim what may be sent now, in one statement, and send each by itself; then wait for more."""
     free = min(CLAIM_MAX, desk.pace.in_flight_max - len(desk.in_flight), desk.venue.room())
     orders: list[Order] = []
+    if time.monotonic() < desk.send_again_at:
+        free = 0
     if free > 0:
         # Cleared before looking: an order that is accepted from here on wakes the next round.
         desk.orders_waiting.clear()
@@ -53,7 +56,7 @@ async def _send(desk: Desk, order: Order) -> None:
         log.warning("answer_not_recorded", order_id=str(order.id), error=type(error).__name__)
         desk.counts["answers_not_recorded"] += 1
     finally:
-        del desk.in_flight[order.id]
+        desk.in_flight.pop(order.id, None)
 
 
 async def _send_and_record(desk: Desk, order: Order) -> None:
@@ -99,13 +102,13 @@ async def _wait_again(desk: Desk, order: Order, error: VenueError) -> None:
         if current and current.cancel_requested_at and current.state is OrderState.ACCEPTED:
             await repository.request_cancel(connection, order.user_id, order.id)
 
+    seconds = error.retry_after_seconds if isinstance(error, VenueBusy) else NOT_REACHED_SECONDS
+    # Before the order can be claimed again: a venue that is down or busy is not asked in a frenzy.
+    desk.send_again_at = time.monotonic() + min(seconds, 60.0)
     await desk.database.in_transaction(apply)
     desk.tell()
     desk.counts["not_sent"] += 1
-    seconds = error.retry_after_seconds if isinstance(error, VenueBusy) else 1.0
     log.warning("submit_postponed", order_id=str(order.id), error=str(error), seconds=round(seconds, 1))
-    # It keeps its place among those in flight for so long, so that a venue that is down is not asked in a frenzy.
-    await pause(desk, asyncio.Event(), min(seconds, 5.0))
 
 
 async def resolve_unknown(desk: Desk) -> None:

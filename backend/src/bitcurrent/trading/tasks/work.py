@@ -24,6 +24,7 @@ async def run_desk(desk: Desk) -> None:
         inherited = await venue_repository.mark_all_submitting_unknown(connection)
     if inherited:
         log.warning("orders_inherited_unknown", orders=inherited)
+    hints = [asyncio.create_task(listen_for_orders(desk)), asyncio.create_task(tell_of_news(desk))]
     try:
         async with asyncio.TaskGroup() as loops:
             loops.create_task(keep_doing(desk, "sending", send_waiting))
@@ -31,12 +32,10 @@ async def run_desk(desk: Desk) -> None:
             loops.create_task(keep_doing(desk, "canceling", send_cancels))
             loops.create_task(keep_doing(desk, "healing", Healer().heal))
             loops.create_task(hear_venue(desk))
-            loops.create_task(listen_for_orders(desk))
-            loops.create_task(tell_of_news(desk))
         if desk.in_flight:
             await asyncio.wait(list(desk.in_flight.values()), timeout=LAST_ANSWERS_SECONDS)
     finally:
-        await _drop(desk)
+        await _drop([*hints, *desk.in_flight.values()])
 
 
 async def count_backlog(database: Database) -> dict[str, int]:
@@ -45,9 +44,8 @@ async def count_backlog(database: Database) -> dict[str, int]:
         return await inbox_repository.read_backlog(connection)
 
 
-async def _drop(desk: Desk) -> None:
-    """Cancel what is still in flight: on losing the lead nothing more may be recorded by this process."""
-    left = list(desk.in_flight.values())
-    for task in left:
+async def _drop(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel what is left: on losing the lead nothing more may be sent or recorded by this process."""
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
