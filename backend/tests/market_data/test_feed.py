@@ -79,10 +79,10 @@ async def test_the_feed_resubscribes_and_catches_up_after_the_venue_closes_the_s
         await eventually(lambda: feed.connections == 1, what="a subscription")
         venue.control("settings", data_silent=True)
         venue.control("price", symbol="ETH/USD", price="4000")
-        assert venue.control("streams/close", stream="data")["closed"] == 1
+        assert venue.control("streams/close", stream="data")["closed"] >= 1
         # The stream is silent: only the reading after the new subscription can bring it.
         await eventually(lambda: price_is(market_data, "ETH/USD", "4000"), seconds=4, what="the missed price")
-        assert feed.connections == 2
+        assert feed.connections >= 2
 
 
 async def test_a_socket_that_is_open_and_silent_is_left_for_a_new_one(

@@ -22,17 +22,17 @@ from tests.support.sandbox import Sandbox
 
 @pytest.fixture
 async def api(
-    database_urls: DatabaseUrls, redis_url: str, venue: Sandbox
+    module_database_urls: DatabaseUrls, redis_url: str, venue: Sandbox
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Litestar]]:
-    """The application with the venue's markets and prices known."""
+    """The application with the venue's markets and prices known; the database is the module's."""
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[Any] = loop.create_future()
     finished = asyncio.Event()
 
     async def hold() -> None:
-        async with running_api(settings_for(database_urls, redis_url, venue)) as (client, app):
+        async with running_api(settings_for(module_database_urls, redis_url, venue)) as (client, app):
             await market_data_of(app).sync_markets()
-            await market_data_of(app).refresh_prices()
+            await eventually(lambda: market_data_of(app).day("BTC/USD") is not None, seconds=15, what="prices")
             opened.set_result((client, app))
             await finished.wait()
 
@@ -131,6 +131,10 @@ async def test_a_halted_market_says_why(api: tuple[httpx.AsyncClient, Litestar],
     halted = await get(client, "/api/markets/BTC-USD", fields="tradable,halted,halted_reason")
     assert halted == {"tradable": False, "halted": True, "halted_reason": "Circuit breaker."}
     assert (await get(client, "/api/markets/ETH-USD"))["halted_reason"] == "The venue does not trade it now."
+    async with app.state.database.transaction() as connection:
+        await market_data.resume(connection, "BTC-USD")
+    await market_data.reload_markets()
+    assert (await get(client, "/api/markets/BTC-USD"))["tradable"] is True
 
 
 async def test_larger_candles_are_the_sum_of_smaller_ones(client: httpx.AsyncClient) -> None:

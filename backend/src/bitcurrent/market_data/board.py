@@ -77,6 +77,7 @@ class PriceBoard:
 
     def put_quote(self, heard: Quote) -> Quote:
         """Merge a quote with what is known of its market; the result."""
+        heard = heard.dated_sensibly()
         held = self.quotes.get(heard.symbol)
         merged = heard if held is None else held.merged_with(heard)
         self.quotes[heard.symbol] = merged

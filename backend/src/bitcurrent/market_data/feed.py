@@ -9,7 +9,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -40,9 +39,6 @@ PAUSE_SECONDS_FIRST: Final = 0.5
 PAUSE_SECONDS_MAX: Final = 30.0
 HEALTHY_SECONDS: Final = 30.0
 """A connection that lasted this long was a good one: the next pause is short again."""
-
-FUTURE_MAX: Final = timedelta(seconds=60)
-"""A tick dated further ahead than this is not believed."""
 
 
 class PriceFeed:
@@ -182,7 +178,7 @@ class PriceFeed:
         held = self._board.quotes.get(tick.symbol)
         moment = now()
         match tick:
-            case QuoteChange(symbol=symbol, at=at) if at <= moment + FUTURE_MAX:
+            case QuoteChange(symbol=symbol, at=at):
                 self._put(
                     Quote(
                         symbol=symbol,
@@ -197,7 +193,7 @@ class PriceFeed:
                         seen_at=min(at, moment),
                     )
                 )
-            case Trade(at=at) if held is not None and at <= moment + FUTURE_MAX:
+            case Trade() if held is not None:
                 self._put(_with_trade(held, tick))
             case _:
                 return

@@ -16,7 +16,10 @@ FIAT: Final = frozenset({"USD"})
 """Currencies that are money and no coin. The venue quotes in them and does not list them."""
 
 ORDER_HEAL: Final = timedelta(seconds=60)
-"""A quote this much later confirmed than ours replaces it even when its own time is older: a clock was wrong."""
+"""A quote seen this much later than ours replaces it even when its own time is older: a clock was wrong."""
+
+FUTURE_MAX: Final = timedelta(seconds=10)
+"""A venue's time further ahead of our clock than this is not believed."""
 
 
 class UnknownMarket(NotFound):
@@ -122,16 +125,33 @@ class Quote:
         return ROUGH.divide(ROUGH.add(self.bid, self.ask), Decimal(2))
 
     def merged_with(self, other: "Quote") -> "Quote":
-        """The newest of both: quote and last trade each by its own time, `seen_at` the later one."""
+        """The newest of both: quote and last trade each by its own time.
+
+        `seen_at` moves on only when `other` tells the same or something newer. An older word that differs confirms
+        nothing; when nothing else comes for a minute, it is believed after all.
+        """
         heal = other.seen_at - self.seen_at > ORDER_HEAL
+        newer = other.at >= self.at or heal
         merged = self
-        if other.at >= self.at or heal:
+        if newer:
             merged = replace(
                 merged, bid=other.bid, ask=other.ask, bid_size=other.bid_size, ask_size=other.ask_size, at=other.at
             )
         if other.last_at is not None and (self.last_at is None or other.last_at >= self.last_at or heal):
             merged = replace(merged, last=other.last, last_at=other.last_at)
-        return replace(merged, seen_at=max(self.seen_at, other.seen_at))
+        if newer or (other.bid, other.ask) == (self.bid, self.ask):
+            merged = replace(merged, seen_at=max(self.seen_at, other.seen_at))
+        return merged
+
+    def dated_sensibly(self) -> "Quote":
+        """The quote, with times that lie far ahead (a clock is wrong) set to when it was seen."""
+        latest = self.seen_at + FUTURE_MAX
+        last_at = self.last_at
+        if self.at <= latest and (last_at is None or last_at <= latest):
+            return self
+        return replace(
+            self, at=min(self.at, self.seen_at), last_at=None if last_at is None else min(last_at, self.seen_at)
+        )
 
     def same_prices(self, other: "Quote") -> bool:
         """Whether a customer would see the same figures."""

@@ -285,6 +285,7 @@ class MarketData:
                 pause = FALL_BACK_EVERY_SECONDS
                 try:
                     await self.refresh_prices()
+                    await self._refresh_days()
                 except MarketDataUnavailable as error:
                     self._troubles.begin("prices_without_venue", error)
                 else:
@@ -293,10 +294,15 @@ class MarketData:
 
     async def _ask_venue(self) -> None:
         self._asking = asyncio.current_task()
-        symbols = [market.symbol for market in self._index.all if market.tradable]
-        quotes = await self._source.quotes(symbols)
+        quotes = await self._source.quotes(self._tradable_symbols())
         self._tell([self._board.put_quote(quote) for quote in quotes.values()])
+
+    async def _refresh_days(self) -> None:
         oldest = min((day.at for day in self._board.days.values()), default=None)
         if oldest is None or (now() - oldest).total_seconds() > DAYS_AGE_SECONDS_MAX:
-            for day in await read_days(self._source, symbols):
+            for day in await read_days(self._source, self._tradable_symbols()):
                 self._board.put_day(day)
+
+    def _tradable_symbols(self) -> list[str]:
+        # One symbol that the venue has dropped would make it refuse the whole request.
+        return [market.symbol for market in self._index.all if market.tradable]

@@ -57,7 +57,8 @@ class _Snapshot(msgspec.Struct, rename="camel"):
 
 
 class _Snapshots(msgspec.Struct):
-    snapshots: dict[str, _Snapshot | None]
+    # Read one by one: a market that cannot be read must not take the others with it.
+    snapshots: dict[str, msgspec.Raw]
 
 
 class _Bars(msgspec.Struct):
@@ -145,23 +146,15 @@ class AlpacaData:
         asked_at = now()
         answer = await self._get(f"{self._data_url}{CRYPTO}/snapshots", {"symbols": ",".join(symbols)}, _Snapshots)
         found: dict[str, Quote] = {}
-        for symbol, snapshot in answer.snapshots.items():
-            if snapshot is None or snapshot.latest_quote is None:
+        for symbol, raw in answer.snapshots.items():
+            try:
+                # The moment we asked, not the one we heard: a slow answer must not look young.
+                quote = _quote_from(symbol, msgspec.json.decode(raw, type=_Snapshot | None), seen_at=asked_at)
+            except (Unreadable, msgspec.MsgspecError) as error:
+                log.warning("quote_left_out", symbol=symbol[:40], reason=str(error)[:200])
                 continue
-            quote, trade = snapshot.latest_quote, snapshot.latest_trade
-            with _believing(symbol):
-                found[symbol] = Quote(
-                    symbol=symbol,
-                    bid=price(quote.bp),
-                    ask=price(quote.ap),
-                    bid_size=price(quote.bs),
-                    ask_size=price(quote.as_),
-                    last=price(trade.p) if trade else None,
-                    at=quote.t,
-                    last_at=trade.t if trade else None,
-                    # The moment we asked, not the one we heard: a slow answer must not look young.
-                    seen_at=asked_at,
-                )
+            if quote is not None:
+                found[symbol] = quote
         return found
 
     async def candles(
@@ -330,6 +323,24 @@ def _believing(symbol: str) -> Generator[None]:
         yield
     except Unreadable as error:
         raise SourceUnavailable(f"The venue's data for {symbol} cannot be used: {error}.") from error
+
+
+def _quote_from(symbol: str, snapshot: _Snapshot | None, *, seen_at: datetime) -> Quote | None:
+    """The quote in a snapshot; None where the venue has none."""
+    if snapshot is None or snapshot.latest_quote is None:
+        return None
+    quote, trade = snapshot.latest_quote, snapshot.latest_trade
+    return Quote(
+        symbol=symbol,
+        bid=price(quote.bp),
+        ask=price(quote.ap),
+        bid_size=price(quote.bs),
+        ask_size=price(quote.as_),
+        last=price(trade.p) if trade else None,
+        at=quote.t,
+        last_at=trade.t if trade else None,
+        seen_at=seen_at,
+    )
 
 
 def _read(body: bytes, shape: type[T]) -> T:

@@ -18,6 +18,7 @@ from websockets.exceptions import WebSocketException
 from bitcurrent.integrations.alpaca.data_wire import (
     BarWire,
     LevelWire,
+    Moment,
     TradeWire,
     Unreadable,
     candle_from,
@@ -47,7 +48,7 @@ class _Message(msgspec.Struct, rename={"kind": "T", "symbol": "S", "as_": "as"})
 
     kind: str
     symbol: str = ""
-    t: datetime | None = None
+    t: Moment | None = None
     bp: Decimal | None = None
     bs: Decimal | None = None
     ap: Decimal | None = None

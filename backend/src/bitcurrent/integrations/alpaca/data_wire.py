@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,10 @@ from bitcurrent.kernel.money import AMOUNT_MAX
 from bitcurrent.market_data.model import Candle, Level, OrderBook, Trade, VenueMarket
 
 BOOK_LEVELS_MAX: Final = 1_000
+
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its offset: one without could mean anything."""
 
 
 class Unreadable(ValueError):
@@ -33,7 +37,7 @@ class AssetWire(msgspec.Struct):
 class QuoteWire(msgspec.Struct, rename={"as_": "as"}):
     """Best bid and ask: prices and sizes."""
 
-    t: datetime
+    t: Moment
     bp: Decimal
     bs: Decimal
     ap: Decimal
@@ -43,7 +47,7 @@ class QuoteWire(msgspec.Struct, rename={"as_": "as"}):
 class TradeWire(msgspec.Struct):
     """One trade: price, size, id, taker side (B, S or absent)."""
 
-    t: datetime
+    t: Moment
     p: Decimal
     s: Decimal
     i: int | str
@@ -53,7 +57,7 @@ class TradeWire(msgspec.Struct):
 class BarWire(msgspec.Struct):
     """One candle: open, high, low, close, volume, count, volume-weighted average price."""
 
-    t: datetime
+    t: Moment
     o: Decimal
     h: Decimal
     l: Decimal  # noqa: E741  the vendor's name
@@ -73,14 +77,14 @@ class LevelWire(msgspec.Struct):
 class BookWire(msgspec.Struct):
     """Both sides of the book."""
 
-    t: datetime
+    t: Moment
     b: list[LevelWire]
     a: list[LevelWire]
 
 
 def price(value: Decimal) -> Decimal:
     """A price or size that can be worked with: not negative, and below what the ledger can hold."""
-    if not 0 <= value < AMOUNT_MAX:
+    if not (value.is_finite() and 0 <= value < AMOUNT_MAX):
         raise Unreadable(f"{str(value)[:40]} is no price or size")
     return value
 
