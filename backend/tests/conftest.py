@@ -1,6 +1,7 @@
 """Fixtures for every test: real servers, started once for a session, gone with it."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -8,6 +9,9 @@ from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls, ScratchPostgres, scratch_postgres, scratch_redis
 from tests.support.databases import fresh_database, make_template
 from tests.support.sandbox import Sandbox, start_sandbox
+
+if TYPE_CHECKING:
+    from tests.support.system import System
 
 
 @pytest.fixture(scope="session")
@@ -69,4 +73,22 @@ def redis_url(redis_server: RedisServer) -> str:
 def sandbox() -> Iterator[Sandbox]:
     """One sandbox venue for the session whose prices stand still; tests put back what they change."""
     with start_sandbox("--still") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def system(request: pytest.FixtureRequest, postgres: ScratchPostgres, migrated_template: str) -> Iterator["System"]:
+    """The whole brokerage as processes, shared by the session; its logs stay behind when a test failed."""
+    # Here and not above: most tests need none of it, and it takes a second to import.
+    from tests.support.system import start_system
+
+    def keep() -> bool:
+        if not request.session.testsfailed:
+            return False
+        reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"\nlogs of the system: {running.folder}")
+        return True
+
+    with start_system(postgres, migrated_template, keep=keep) as running:
         yield running

@@ -7,7 +7,7 @@ refused by name; a query parameter that we do not know is ignored, as at Alpaca.
 import hashlib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -47,9 +47,9 @@ class SubmitBody(Request, frozen=True, kw_only=True):
     position_intent: Word | None = None
     trail_price: Amount | None = None
     trail_percent: Amount | None = None
-    legs: list[msgspec.Raw] | None = None
-    take_profit: msgspec.Raw | None = None
-    stop_loss: msgspec.Raw | None = None
+    legs: list[Any] | None = None
+    take_profit: dict[str, Any] | None = None
+    stop_loss: dict[str, Any] | None = None
 
 
 class ReplaceBody(Request, frozen=True, kw_only=True):
@@ -109,7 +109,7 @@ def read_wish(body: SubmitBody) -> OrderWish:
 
 
 def _refuse_what_crypto_lacks(body: SubmitBody, side: Side) -> None:
-    if body.order_class not in (None, "", "simple") or body.legs or _given(body.take_profit) or _given(body.stop_loss):
+    if body.order_class not in (None, "", "simple") or body.legs or body.take_profit or body.stop_loss:
         raise not_possible("crypto orders not allowed for advanced order_class")
     if body.extended_hours:
         raise not_possible("extended_hours: crypto trades around the clock, leave it out")
@@ -118,10 +118,6 @@ def _refuse_what_crypto_lacks(body: SubmitBody, side: Side) -> None:
     allowed = {Side.BUY: "buy_to_open", Side.SELL: "sell_to_close"}[side]
     if body.position_intent not in (None, "", allowed):
         raise not_possible(f"position_intent: a crypto {side} is always {allowed}")
-
-
-def _given(raw: msgspec.Raw | None) -> bool:
-    return raw is not None and bytes(raw) != b"null"
 
 
 def request_hash(*parts: object) -> bytes:

@@ -1,6 +1,6 @@
 """Alpaca's trading API, under /v2: each handler reads the request, calls the rooms below, and translates."""
 
-from datetime import UTC, datetime
+from uuid import UUID
 
 from litestar.handlers import asgi
 from litestar.types import Receive, Scope, Send
@@ -13,7 +13,6 @@ from bitcurrent.botapi.requests import (
     SubmitBody,
     day_span,
     read_body,
-    read_moment,
     read_order_id,
     read_wish,
     request_hash,
@@ -33,7 +32,7 @@ from bitcurrent.botapi.translation import (
     run_together,
 )
 from bitcurrent.kernel.clock import now
-from bitcurrent.kernel.ids import OrderId
+from bitcurrent.kernel.ids import OrderId, id_time
 from bitcurrent.market_data.model import UnknownMarket
 from bitcurrent.trading.model import Order, OrderState, Side
 from bitcurrent.trading.searches import ExecutionSearch, OrderSearch
@@ -87,13 +86,16 @@ async def list_activities(call: Call) -> Reply:
     return reply([fill_activity(execution, call.actor.user_id) for execution in found])
 
 
-def _read_page_token(token: str) -> tuple[datetime, str]:
-    """The place that an activity's id names."""
-    moment, colons, execution_id = token.partition("::")
-    if not colons or not execution_id or len(moment) != 17 or not (moment.isascii() and moment.isdigit()):
+def _read_page_token(token: str) -> UUID:
+    """The activity whose id this is; the moment before the colons is for people."""
+    try:
+        beyond = UUID(token.rpartition("::")[2])
+        id_time(beyond)
+    except (ValueError, OverflowError):
+        raise bad_parameter("page_token: must be the id of an activity") from None
+    if beyond.version != 7:
         raise bad_parameter("page_token: must be the id of an activity")
-    text = f"{moment[:8]}T{moment[8:14]}.{moment[14:]}"
-    return read_moment(text, "page_token").astimezone(UTC), execution_id
+    return beyond
 
 
 async def read_clock(call: Call) -> Reply:

@@ -122,7 +122,9 @@ class Routes:
         await send_json(send, answer.status, answer.body, headers)
 
     async def _answer(self, scope: Any, receive: Receive, headers: dict[str, str]) -> Reply:
-        route, path = self._find(scope["method"], _path(scope))
+        # The mount cut our prefix off; whoever logs and counts around us shall see the whole path.
+        scope["path"] = _path(scope)
+        route, path = self._find(scope["method"], scope["path"])
         scope["path_template"] = route.template
         api: BotApi = scope["litestar_app"].state[STATE_NAME]
         if isinstance(route, PublicRoute):

@@ -167,7 +167,7 @@ def fill_activity(execution: Execution, account_id: UUID) -> FillActivity:
 def activity_id(execution: Execution) -> str:
     """Alpaca's form: the moment to the millisecond, two colons, an id. It is also the page token."""
     at = execution.booked_at
-    return f"{at:%Y%m%d%H%M%S}{at.microsecond // 1000:03d}::{execution.execution_id}"
+    return f"{at:%Y%m%d%H%M%S}{at.microsecond // 1000:03d}::{execution.id}"
 
 
 def clock_answer(at: datetime) -> ClockAnswer:

@@ -36,32 +36,30 @@ async def search_orders(connection: Connection, user_id: UserId, which: OrderSea
 async def search_executions(connection: Connection, user_id: UserId, which: ExecutionSearch) -> list[Execution]:
     """A customer's fills that match, with the running total of each one's order."""
     direction, beyond = ("ASC", ">") if which.oldest_first else ("DESC", "<")
-    beyond_time, beyond_execution = which.beyond or (None, None)
     rows = await connection.fetch(
         f"""
-        SELECT f.execution_id, f.created_at AS booked_at, f.filled_at, f.order_id, f.market, f.side, f.quantity,
+        SELECT f.id, f.created_at AS booked_at, f.filled_at, f.order_id, f.market, f.side, f.quantity,
             f.price, f.fee, f.fee_currency, o.state AS order_state, o.quantity AS ordered,
             o.filled_quantity AS order_filled,
             (SELECT sum(g.quantity) FROM fills g WHERE g.order_id = f.order_id
-                AND (g.created_at, g.execution_id) <= (f.created_at, f.execution_id)) AS filled_by_then
+                AND (g.created_at, g.id) <= (f.created_at, f.id)) AS filled_by_then
         FROM fills f
         JOIN orders o ON o.id = f.order_id AND o.created_at = uuid_extract_timestamp(f.order_id)
         WHERE f.user_id = $1 AND ($2::uuid IS NULL OR f.order_id = $2)
           AND ($3::timestamptz IS NULL OR f.created_at > $3) AND ($4::timestamptz IS NULL OR f.created_at < $4)
-          AND ($5::timestamptz IS NULL OR (f.created_at, f.execution_id) {beyond} ($5, $6::text))
-        ORDER BY f.created_at {direction}, f.execution_id {direction} LIMIT $7
+          AND ($5::uuid IS NULL OR (f.created_at, f.id) {beyond} (uuid_extract_timestamp($5), $5))
+        ORDER BY f.created_at {direction}, f.id {direction} LIMIT $6
         """,
         user_id,
         which.order_id,
         which.after,
         which.until,
-        beyond_time,
-        beyond_execution,
+        which.beyond,
         which.limit,
     )
     return [
         Execution(
-            execution_id=row["execution_id"],
+            id=row["id"],
             booked_at=row["booked_at"],
             filled_at=row["filled_at"],
             order_id=row["order_id"],

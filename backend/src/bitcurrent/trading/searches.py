@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from bitcurrent.kernel.ids import OrderId
 from bitcurrent.trading.model import OrderState, Side
@@ -29,12 +30,12 @@ class OrderSearch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionSearch:
-    """Which executions, by when they were booked. `beyond` is (booked_at, execution_id) of the last one seen."""
+    """Which executions, by when they were booked. `beyond` is the id of the last one seen."""
 
     order_id: OrderId | None = None
     after: datetime | None = None
     until: datetime | None = None
-    beyond: tuple[datetime, str] | None = None
+    beyond: UUID | None = None
     oldest_first: bool = False
     limit: int = 100
 
@@ -46,7 +47,7 @@ class Execution:
     `left_by_then` is None for an order by notional, which has no quantity to be left of.
     """
 
-    execution_id: str
+    id: UUID
     booked_at: datetime
     filled_at: datetime
     order_id: OrderId
