@@ -55,7 +55,13 @@ def build_app(settings: Settings, routes: Sequence[ControllerRouterHandler] = RO
         type_encoders=TYPE_ENCODERS,
         exception_handlers={Exception: answer_problem},
         request_max_body_size=BODY_BYTES_MAX,
-        compression_config=CompressionConfig(backend="gzip", minimum_size=1000, gzip_compress_level=5),
+        compression_config=CompressionConfig(
+            backend="gzip",
+            minimum_size=1000,
+            gzip_compress_level=5,
+            # For handlers that give out bytes compressed already.
+            exclude_opt_key="exclude_from_compression",
+        ),
         cors_config=_cors(settings),
         logging_config=None,
         openapi_config=openapi.openapi_config(version("bitcurrent"), session_cookie(settings)),

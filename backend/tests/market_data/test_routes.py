@@ -100,6 +100,15 @@ async def test_the_list_answers_304_until_a_figure_changes(
     assert '"last":"66000"' in changed.text
 
 
+async def test_the_list_is_compressed_for_those_who_take_it(client: httpx.AsyncClient) -> None:
+    packed = await client.get("/api/markets", headers={"Accept-Encoding": "gzip"})
+    plain = await client.get("/api/markets", headers={"Accept-Encoding": "identity"})
+    assert (packed.headers["content-encoding"], packed.headers["vary"]) == ("gzip", "Accept-Encoding")
+    assert "content-encoding" not in plain.headers
+    assert int(packed.headers["content-length"]) < len(plain.content) / 3
+    assert [item["symbol"] for item in packed.json()["items"]] == [item["symbol"] for item in plain.json()["items"]]
+
+
 async def test_only_the_fields_asked_for(client: httpx.AsyncClient) -> None:
     page = await get(client, "/api/markets", fields="symbol,last")
     assert {"symbol": "BTC/USD", "last": "65000"} in page["items"]

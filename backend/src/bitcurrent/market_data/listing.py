@@ -1,5 +1,6 @@
 """The list of all markets, encoded once for everyone who asks: the page that is read more than any other."""
 
+import gzip
 import hashlib
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ class MarketList:
         self._made_at: float | None = None
         self._made_of = market_data.version
         self._body = b""
+        self._compressed = b""
         self._tag = ""
 
     def page(self) -> Page[MarketAnswer]:
@@ -40,14 +42,22 @@ class MarketList:
             ]
         )
 
-    def encoded(self) -> tuple[bytes, str]:
-        """The page as JSON and its weak entity tag. The tag stands for figures and staleness, not for ages."""
+    def encoded(self, *, compressed: bool = False) -> tuple[bytes, str]:
+        """The page as JSON (gzip when `compressed`) and its weak entity tag.
+
+        The tag stands for figures and staleness, not for ages.
+        """
         moment, version = self._clock(), self._market_data.version
         wait = AGE_SECONDS if version == self._made_of else SECONDS_BETWEEN
         if self._made_at is None or moment - self._made_at >= wait:
             self._made_of, self._made_at = version, moment
             page = self.page()
             self._body = json.encode(page)
+            self._compressed = b""
             ageless = [msgspec.structs.replace(item, age_seconds=None) for item in page.items]
             self._tag = f'W/"{hashlib.sha256(json.encode(ageless)).hexdigest()[:32]}"'
-        return self._body, self._tag
+        if not compressed:
+            return self._body, self._tag
+        if not self._compressed:
+            self._compressed = gzip.compress(self._body, compresslevel=5)
+        return self._compressed, self._tag

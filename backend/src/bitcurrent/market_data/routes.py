@@ -53,19 +53,28 @@ class InvalidTime(Invalid):
     title = "Invalid time"
 
 
-@get("/api/markets", operation_id="listMarkets", summary="All markets with their prices", tags=["markets"])
+@get(
+    "/api/markets",
+    operation_id="listMarkets",
+    summary="All markets with their prices",
+    tags=["markets"],
+    opt={"exclude_from_compression": True},  # compressed here, once for everyone
+)
 async def list_markets(
     request: Request[Any, Any, Any], market_list: NamedDependency[MarketList], fields: Fields = None
 ) -> Response[Page[MarketAnswer]]:
     """Every market at once, by symbol. Send the ETag back as If-None-Match: 304 says that no figure has changed."""
     content: Any
-    content, tag = market_list.encoded()
-    headers = {**_CACHING, "ETag": tag}
+    compressed = not fields and "gzip" in request.headers.get("accept-encoding", "")
+    content, tag = market_list.encoded(compressed=compressed)
+    headers = {**_CACHING, "ETag": tag, "Vary": "Accept-Encoding"}
     if tag in request.headers.get("if-none-match", ""):
         content = None
         return Response(content, status_code=304, headers=headers)
     if fields:
         content = choose_fields(market_list.page(), fields, MarketAnswer)
+    if compressed:
+        headers["Content-Encoding"] = "gzip"
     return Response(content, media_type="application/json", headers=headers)
 
 

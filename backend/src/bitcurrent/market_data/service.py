@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from bitcurrent.kernel.cache import SingleFlight
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.database import Connection, Database
+from bitcurrent.kernel.tasks import stop
 from bitcurrent.market_data import repository
 from bitcurrent.market_data.board import (
     DAYS_KEY,
@@ -98,10 +99,7 @@ class MarketData:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        running = [*self._tasks, *([self._asking] if self._asking else [])]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await stop(*self._tasks, *([self._asking] if self._asking else []))
         self._tasks = []
 
     @property
