@@ -142,7 +142,7 @@ async def _traces(connection: Connection, user_id: UserId, orders: list[NewOrder
                 e.balance_after
             FROM entries e JOIN journals j ON j.id = e.journal_id WHERE e.user_id = $1 AND j.kind = 'hold'""",
         "events": """
-            SELECT subject, sequence, kind, payload->>'state', payload->'balances'
+            SELECT subject, sequence, kind, payload
             FROM events WHERE user_id = $1 ORDER BY sequence""",
     }
     traces = {}
