@@ -91,7 +91,8 @@ async def _fill(owner_url: str, tokens: Tokens) -> list[str]:
         )
         await connection.execute(
             "INSERT INTO markets (symbol, venue_asset_id, name, base, quote, min_order_size, min_trade_increment, "
-            "price_increment, tradable) VALUES ('BTC/USD', $1, 'Bitcoin', 'BTC', 'USD', 0.00001, 0.000000001, 0.01, true)",
+            "price_increment, tradable) "
+            "VALUES ('BTC/USD', $1, 'Bitcoin', 'BTC', 'USD', 0.00001, 0.000000001, 0.01, true)",
             new_id(),
         )
         for number in range(1, CUSTOMERS + 1):
@@ -103,14 +104,13 @@ async def _fill(owner_url: str, tokens: Tokens) -> list[str]:
                 f"bench-{number}@bitcurrent.test",
             )
             await connection.execute(
-                "INSERT INTO user_sessions (id, user_id, expires_at, address, device) VALUES ($1, $2, $3, '::1', 'bench')",
+                "INSERT INTO user_sessions (id, user_id, expires_at, address, device) "
+                "VALUES ($1, $2, $3, '::1', 'bench')",
                 session_id,
                 user_id,
                 ends,
             )
-            await connection.execute(
-                "INSERT INTO customer_sequences (user_id) VALUES ($1)", user_id
-            )
+            await connection.execute("INSERT INTO customer_sequences (user_id) VALUES ($1)", user_id)
             move = Move(
                 source=house("bank", "USD"),
                 target=available(user_id, "USD"),
@@ -129,9 +129,7 @@ def _wait(process: "subprocess.Popen[bytes]", port: int) -> None:
     ends = time.monotonic() + 20
     while time.monotonic() < ends and process.poll() is None:
         try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{port}/health/ready", timeout=1
-            ) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=1) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):

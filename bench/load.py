@@ -7,16 +7,16 @@ import asyncio
 import json
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
+import uvloop
 
 
 class Connection(asyncio.Protocol):
     """One connection: sends a prepared request, waits for the whole answer, sends again until the end."""
 
-    def __init__(
-        self, requests: list[bytes], ends_at: float, done: "asyncio.Future[None]"
-    ) -> None:
+    def __init__(self, requests: list[bytes], ends_at: float, done: "asyncio.Future[None]") -> None:
         self.requests = requests
         self.ends_at = ends_at
         self.done = done
@@ -30,8 +30,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are of a class of their own.
+        self._transport = cast(asyncio.Transport, transport)
         self._send()
 
     def _send(self) -> None:
@@ -68,6 +68,10 @@ class Connection(asyncio.Protocol):
             self.done.set_exception(exc or ConnectionError("cut by the server"))
 
 
+def _same(connection: Connection) -> Callable[[], Connection]:
+    return lambda: connection
+
+
 async def load(orders: dict[str, Any]) -> dict[str, Any]:
     """Run one measurement: {port, seconds, connections: [[request, ...], ...]}."""
     loop = asyncio.get_running_loop()
@@ -77,26 +81,18 @@ async def load(orders: dict[str, Any]) -> dict[str, Any]:
     for requests in orders["connections"]:
         done = loop.create_future()
         connection = Connection([text.encode() for text in requests], ends_at, done)
-        await loop.create_connection(
-            lambda this=connection: this, "127.0.0.1", orders["port"]
-        )  # type: ignore[misc]
+        await loop.create_connection(lambda this=connection: this, "127.0.0.1", orders["port"])  # type: ignore[misc]
         connections.append(connection)
     await asyncio.gather(*(connection.done for connection in connections))
     seconds = time.perf_counter() - started
-    latencies = sorted(
-        latency for connection in connections for latency in connection.latencies
-    )
+    latencies = sorted(latency for connection in connections for latency in connection.latencies)
     answers = sum(connection.answers for connection in connections)
     return {
         "rate": answers / seconds,
         "answers": answers,
         "refused": sum(connection.refused for connection in connections),
         "sample": next(
-            (
-                connection.sample.decode()
-                for connection in connections
-                if connection.sample
-            ),
+            (connection.sample.decode() for connection in connections if connection.sample),
             "",
         ),
         "p50_ms": latencies[len(latencies) // 2] * 1000,
@@ -105,4 +101,4 @@ async def load(orders: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(load(json.load(sys.stdin)))))
+    sys.stdout.write(json.dumps(uvloop.run(load(json.load(sys.stdin)))))
