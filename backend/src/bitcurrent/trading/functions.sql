@@ -60,7 +60,7 @@ BEGIN
             (p_id, 2, v_at, 'held', p_user, p_hold_currency, p_hold_amount, v_held);
     END IF;
     PERFORM append_event(p_user, 'order.accepted', p_id,
-        jsonb_build_object('state', 'accepted', 'balances', jsonb_build_array(
+        jsonb_build_object('state', 'accepted', 'held', amount_text(p_hold_amount), 'balances', jsonb_build_array(
             balance_json(p_hold_currency, available, v_held))));
     outcome := 'accepted';
     order_id := p_id;
@@ -155,8 +155,9 @@ BEGIN
         ORDER BY p.ord, l.line
     ), told AS (
         INSERT INTO events (user_id, sequence, kind, subject, payload)
-        SELECT usr, sequence, 'order.accepted', id, jsonb_build_object('state', 'accepted', 'balances',
-            jsonb_build_array(balance_json(hold_currency, available_after, held_after)))
+        SELECT usr, sequence, 'order.accepted', id, jsonb_build_object('state', 'accepted',
+            'held', amount_text(hold_amount),
+            'balances', jsonb_build_array(balance_json(hold_currency, available_after, held_after)))
         FROM placed ORDER BY ord
     )
     SELECT p.ord::integer, 'accepted', p.id, p.available_after FROM placed p;

@@ -17,6 +17,13 @@ BEGIN
     RETURN o;
 END $$;
 
+-- Where an order stands, for its events: whoever reads one later must not need the row, which may be ahead by then.
+CREATE OR REPLACE FUNCTION order_progress(o orders) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN jsonb_build_object(
+    'state', o.state, 'held', amount_text(o.held), 'filled_quantity', amount_text(o.filled_quantity),
+    'filled_cost', amount_text(o.filled_cost), 'total_fee', amount_text(o.fee),
+    'cancel_requested', o.cancel_requested_at IS NOT NULL, 'replaced_by', o.replaced_by);
+
 -- Book one fill. outcome: settled; duplicate (this execution is booked); unknown_order; overfilled (more than was
 -- ordered: not booked, for a person to look at). What the hold does not cover is taken from what the order that it
 -- replaces still holds, then from what is available, and the rest from suspense: a fill is a fact and is never refused.
@@ -107,12 +114,10 @@ BEGIN
         submitted_at = coalesce(submitted_at, now()),
         state = CASE WHEN finished_at IS NULL THEN 'partially_filled' ELSE state END
     WHERE id = o.id AND created_at = o.created_at RETURNING * INTO o;
-    PERFORM append_event(o.user_id, 'order.fill', o.id, jsonb_build_object(
-        'state', o.state, 'execution_id', p_execution, 'quantity', amount_text(p_quantity),
+    PERFORM append_event(o.user_id, 'order.fill', o.id, order_progress(o) || jsonb_build_object(
+        'execution_id', p_execution, 'quantity', amount_text(p_quantity),
         'price', amount_text(p_price), 'cost', amount_text(v_cost), 'fee', amount_text(v_fee),
-        'fee_currency', v_get, 'net', amount_text(v_net), 'filled_at', p_filled_at,
-        'filled_quantity', amount_text(o.filled_quantity), 'filled_cost', amount_text(o.filled_cost),
-        'total_fee', amount_text(o.fee), 'balances', jsonb_build_array(
+        'fee_currency', v_get, 'net', amount_text(v_net), 'filled_at', p_filled_at, 'balances', jsonb_build_array(
             balance_json(v_pay, v_paying.available, v_paying.held),
             balance_json(v_get, v_getting.available, v_getting.held))));
     IF o.finished_at IS NULL AND o.closing_state IS NOT NULL AND o.filled_quantity >= o.closing_filled THEN
@@ -175,6 +180,7 @@ DECLARE
     v_journal uuid := uuidv7();
     v_at timestamptz := uuid_extract_timestamp(v_journal);
     o orders;
+    v_old orders;
     v_balances jsonb := '[]';
     v_balance balances;
 BEGIN
@@ -212,7 +218,10 @@ BEGIN
     IF o.replaces IS NOT NULL AND p_state IN ('rejected', 'canceled') THEN
         UPDATE orders SET replaced_by = NULL, updated_at = now()
         WHERE id = o.replaces AND created_at = uuid_extract_timestamp(o.replaces)
-            AND replaced_by = o.id AND finished_at IS NULL;
+            AND replaced_by = o.id AND finished_at IS NULL RETURNING * INTO v_old;
+        IF FOUND THEN
+            PERFORM append_event(o.user_id, 'order.replace_rejected', v_old.id, order_progress(v_old));
+        END IF;
     END IF;
     PERFORM append_event(o.user_id, 'order.' || p_state, o.id, jsonb_build_object(
         'state', p_state, 'reason', coalesce(p_reason, o.reason),
@@ -277,7 +286,8 @@ BEGIN
         state = CASE WHEN v_first THEN 'submitted' ELSE state END
     WHERE id = o.id AND created_at = o.created_at;
     IF v_first THEN
-        PERFORM append_event(o.user_id, 'order.submitted', o.id, jsonb_build_object('state', 'submitted'));
+        o.state := 'submitted';
+        PERFORM append_event(o.user_id, 'order.submitted', o.id, order_progress(o));
     END IF;
     RETURN v_first;
 END $$;
@@ -302,7 +312,8 @@ BEGIN
     IF o.cancel_requested_at IS NULL THEN
         UPDATE orders SET cancel_requested_at = now(), updated_at = now()
         WHERE id = o.id AND created_at = o.created_at;
-        PERFORM append_event(o.user_id, 'order.pending_cancel', o.id, jsonb_build_object('state', o.state));
+        o.cancel_requested_at := now();
+        PERFORM append_event(o.user_id, 'order.pending_cancel', o.id, order_progress(o));
     END IF;
     RETURN 'pending';
 END $$;
@@ -358,6 +369,6 @@ BEGIN
     UPDATE orders SET replaces = o.id, hold_amount = p_hold_amount
     WHERE id = p_id AND created_at = uuid_extract_timestamp(p_id);
     UPDATE orders SET replaced_by = p_id, updated_at = now() WHERE id = o.id AND created_at = o.created_at;
-    PERFORM append_event(p_user, 'order.pending_replace', o.id,
-        jsonb_build_object('state', o.state, 'replaced_by', p_id));
+    o.replaced_by := p_id;
+    PERFORM append_event(p_user, 'order.pending_replace', o.id, order_progress(o));
 END $$;
