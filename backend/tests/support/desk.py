@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.errors import Refusal
 from bitcurrent.kernel.ids import OrderId, UserId, new_id
 from bitcurrent.launcher import addresses
@@ -143,12 +142,7 @@ class Floor:
             seconds=20,
         )
         async with self.brokerage.database.read() as connection:
-            await assert_laws_off_loop(connection, self.sandbox)
-
-
-async def assert_laws_off_loop(connection: Connection, sandbox: Sandbox) -> None:
-    """The laws; the worker may wait meanwhile."""
-    await assert_laws(connection, sandbox)
+            await assert_laws(connection, self.sandbox)
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,10 @@
 """The laws of money, checked against our books and against the venue's own truth."""
 
+import asyncio
 from collections import Counter
 from decimal import Decimal
+
+import httpx
 
 from bitcurrent.kernel.database import Connection
 from tests.support.books import broken_laws, sequence_gaps
@@ -23,7 +26,10 @@ async def assert_laws(connection: Connection, sandbox: Sandbox | None = None) ->
     suspense = await connection.fetch("SELECT currency, balance FROM house_accounts WHERE account = 'suspense'")
     assert [dict(row) for row in suspense if row["balance"]] == []
     if sandbox is not None:
-        state = sandbox.state()
+        answer = await asyncio.to_thread(
+            httpx.get, f"{sandbox.url}/sandbox/control/state", params={"limit": "100000"}, timeout=30
+        )
+        state = answer.raise_for_status().json()
         await _assert_same_fills(connection, state)
         await _assert_same_holdings(connection, state)
 

@@ -130,8 +130,8 @@ class Healer:
         if len(ripe) < len(fills):
             behind = ripe[-1].execution_id if ripe else cursor
         await self._heal_fills(desk, ripe)
-        crash_point("before_fills_cursor")
         if behind is not None and behind != cursor:
+            crash_point("before_fills_cursor")
             async with desk.database.transaction() as connection:
                 await venue_repository.write_cursor(connection, FILLS, behind)
 

@@ -31,8 +31,8 @@ async def send_waiting(desk: Desk) -> None:
     if free > 0:
         # Cleared before looking: an order that is accepted from here on wakes the next round.
         desk.orders_waiting.clear()
-        crash_point("before_claim")
         orders = await desk.database.in_transaction(lambda connection: _claim(connection, free))
+    if orders:
         crash_point("after_claim")
     for order in orders:
         desk.in_flight[order.id] = asyncio.create_task(_send(desk, order))
@@ -44,7 +44,8 @@ async def send_waiting(desk: Desk) -> None:
 
 async def _claim(connection: Connection, limit: int) -> list[Order]:
     orders = await venue_repository.claim_orders(connection, limit)
-    crash_point("inside_claim_transaction")
+    if orders:
+        crash_point("inside_claim_transaction")
     return orders
 
 
