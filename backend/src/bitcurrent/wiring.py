@@ -59,6 +59,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         market_source = await stack.enter_async_context(AlpacaData.connect(settings))
         market_data = await stack.enter_async_context(MarketData(database=database, redis=redis, source=market_source))
         trading = Trading(database, redis, market_data)
+        portfolio = PortfolioReader(database, market_data)
         yield Brokerage(
             settings=settings,
             database=database,
@@ -69,6 +70,13 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             market_data=market_data,
             market_list=MarketList(market_data),
             trading=trading,
-            portfolio=PortfolioReader(database, market_data),
-            bot_api=BotApi(database=database, redis=redis, identity=identity, trading=trading, market_data=market_data),
+            portfolio=portfolio,
+            bot_api=BotApi(
+                database=database,
+                redis=redis,
+                identity=identity,
+                trading=trading,
+                market_data=market_data,
+                portfolio=portfolio,
+            ),
         )

@@ -16,6 +16,7 @@ async def test_the_budget_is_told_in_every_answer_and_ends_in_429(fragile_house:
         identity=state["identity"],
         trading=state["trading"],
         market_data=state["market_data"],
+        portfolio=state["portfolio"],
         requests_per_minute=3,
     )
     ann, ben = await fragile_house.bot(), await fragile_house.bot()
@@ -39,6 +40,7 @@ async def test_without_redis_reads_and_cancels_go_on_and_orders_wait(fragile_hou
         identity=state["identity"],
         trading=state["trading"],
         market_data=state["market_data"],
+        portfolio=state["portfolio"],
     )
     answer = await bot.http.get(f"/v2/orders/{order['id']}")
     assert answer.status_code == 200

@@ -1,12 +1,12 @@
-"""What a customer holds of one coin and what it is worth, as the bot API shows it. Pure."""
+"""What the bot API adds to what the rooms below say: what can be sold at once, and Alpaca's words. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from bitcurrent.identity.model import User
-from bitcurrent.kernel.money import EXACT, ROUGH, VENUE_PLACES, divide_down, round_down
+from bitcurrent.kernel.money import EXACT, ROUGH, VENUE_PLACES, round_down
 from bitcurrent.market_data.model import Market
+from bitcurrent.portfolio.model import Portfolio, Position
 from bitcurrent.trading.model import Order, OrderState
 
 STEP = Decimal(1).scaleb(-VENUE_PLACES)
@@ -15,29 +15,31 @@ RATIO_STEP = Decimal("1e-9")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """A coin with its price now and 24 hours ago, in the quote asset. `cost` is what was paid for all of it."""
+    """A coin that a customer has, and the market where it can be sold."""
 
     market: Market
-    quantity: Decimal
-    available: Decimal
-    cost: Decimal
-    price: Decimal
-    price_before: Decimal
+    position: Position
 
     @property
-    def value(self) -> Decimal:
-        """What it is worth now."""
-        return ROUGH.multiply(self.quantity, self.price)
+    def quantity(self) -> Decimal:
+        """All of it, also what open orders hold."""
+        return self.position.quantity
 
     @property
-    def value_before(self) -> Decimal:
-        """What the same quantity was worth 24 hours ago."""
-        return ROUGH.multiply(self.quantity, self.price_before)
+    def available(self) -> Decimal:
+        """What no order holds."""
+        return self.position.balance.available
 
     @property
-    def entry_price(self) -> Decimal:
-        """What a unit cost on average."""
-        return divide_down(self.cost, self.quantity, STEP) if self.quantity else Decimal(0)
+    def price(self) -> Decimal:
+        """What one is worth; 0 for a coin that the venue has dropped and nobody prices any more."""
+        return self.position.price.price if self.position.price else Decimal(0)
+
+    @property
+    def price_before(self) -> Decimal:
+        """What one was worth 24 hours ago; the same as now where that is not known."""
+        price = self.position.price
+        return price.day_before if price is not None and price.day_before is not None else self.price
 
     @property
     def sellable(self) -> Decimal:
@@ -47,12 +49,10 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A customer's money and coins. `cash` is all of the USD, also what open orders have set aside."""
+    """A customer with everything they have, at one moment."""
 
     user: User
-    cash: Decimal
-    cash_available: Decimal
-    holdings: Sequence[Holding]
+    portfolio: Portfolio
 
 
 def sale_step(market: Market) -> Decimal:

@@ -14,19 +14,17 @@ from bitcurrent.identity.model import Actor, Scope
 from bitcurrent.identity.service import Identity
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.errors import Refusal
-from bitcurrent.kernel.money import EXACT, LEDGER_PLACES, divide_down, plain
-from bitcurrent.ledger.service import read_balances
+from bitcurrent.kernel.money import plain
 from bitcurrent.market_data.model import Market, QuoteUnavailable
 from bitcurrent.market_data.service import MarketData
+from bitcurrent.portfolio.model import CASH, Portfolio
+from bitcurrent.portfolio.service import PortfolioReader
 from bitcurrent.trading.history import TradingHistory
-from bitcurrent.trading.holdings import list_positions
-from bitcurrent.trading.model import Order, OrderType, OrderWish, Side, TimeInForce, TradedPosition
+from bitcurrent.trading.model import Order, OrderType, OrderWish, Side, TimeInForce
 from bitcurrent.trading.searches import OrderSearch
 from bitcurrent.trading.service import Trading
 
 SOURCE = "bot"
-CASH = "USD"
-COST_STEP = Decimal(1).scaleb(-LEDGER_PLACES)
 CANCELS_SECONDS_MAX = 3.0
 """How long "close all" waits for the venue to confirm cancels before it sells what is free."""
 
@@ -46,10 +44,12 @@ class BotApi:
         identity: Identity,
         trading: Trading,
         market_data: MarketData,
+        portfolio: PortfolioReader,
         requests_per_minute: int = REQUESTS_PER_MINUTE,
     ) -> None:
         self._database = database
         self._identity = identity
+        self._portfolio = portfolio
         self._budget = RequestBudget(redis, requests_per_minute=requests_per_minute)
         self.trading = trading
         self.history = TradingHistory(database)
@@ -66,29 +66,28 @@ class BotApi:
         return await self._budget.spend(actor.user_id, must_count=must_count)
 
     async def account(self, actor: Actor) -> Account:
-        """The actor's money and coins at the prices seen now; raises QuoteUnavailable when a price is missing."""
+        """The actor and all they have at the prices of now; raises QuoteUnavailable when a price is missing."""
+        portfolio = await self._portfolio.portfolio(actor.user_id)
+        self._holdings_in(portfolio)
         async with self._database.read() as connection:
             user = await self._identity.user(connection, actor.user_id)
-            balances = {balance.currency: balance for balance in await read_balances(connection, actor.user_id)}
-        cash = balances.get(CASH)
-        return Account(
-            user=user,
-            cash=cash.total if cash else Decimal(0),
-            cash_available=cash.available if cash else Decimal(0),
-            holdings=await self.holdings(actor),
-        )
+        return Account(user=user, portfolio=portfolio)
 
     async def holdings(self, actor: Actor) -> list[Holding]:
         """Every coin that the actor has, by symbol; raises QuoteUnavailable when a price is missing."""
-        async with self._database.read() as connection:
-            balances = {balance.currency: balance for balance in await read_balances(connection, actor.user_id)}
-            traded = {position.currency: position for position in await list_positions(connection, actor.user_id)}
+        return self._holdings_in(await self._portfolio.portfolio(actor.user_id))
+
+    def _holdings_in(self, portfolio: Portfolio) -> list[Holding]:
+        markets = {market.base: market for market in self.market_data.markets if market.quote == CASH}
         found = []
-        for market in self.market_data.markets:
-            balance = balances.get(market.base)
-            if market.quote == CASH and balance is not None and balance.total > 0:
-                cost = _cost(traded.get(market.base), balance.total)
-                found.append(await self._holding(market, balance.total, balance.available, cost))
+        for position in portfolio.owned:
+            market = markets.get(position.currency)
+            if market is None:
+                continue  # nothing that could be traded here
+            if position.price is None and market.tradable:
+                # Never a sum without it: an account that looks poorer than it is makes a program sell.
+                raise QuoteUnavailable(f"No price of {market.symbol} has been heard yet.", field="symbol")
+            found.append(Holding(market=market, position=position))
         return found
 
     async def holding(self, actor: Actor, name: str) -> Holding:
@@ -98,24 +97,6 @@ class BotApi:
             if holding.market.symbol == market.symbol:
                 return holding
         raise not_found("position does not exist")
-
-    async def _holding(self, market: Market, quantity: Decimal, available: Decimal, cost: Decimal) -> Holding:
-        try:
-            price = (await self.market_data.reference_price(market.symbol)).price
-        except QuoteUnavailable:
-            if market.tradable:
-                # Never a guess: an account that looks poorer than it is makes a program sell.
-                raise
-            price = Decimal(0)
-        day = self.market_data.day(market.symbol)
-        return Holding(
-            market=market,
-            quantity=quantity,
-            available=available,
-            cost=cost,
-            price=price,
-            price_before=day.open if day else price,
-        )
 
     async def close_position(
         self, actor: Actor, name: str, *, quantity: Decimal | None, percentage: Decimal | None
@@ -172,15 +153,6 @@ class BotApi:
             actor.user_id, wish, source=SOURCE, request_hash=request_hash("close", market.symbol, quantity)
         )
         return order
-
-
-def _cost(traded: TradedPosition | None, held: Decimal) -> Decimal:
-    """What was paid for what is held: coins that came or went without a trade change the quantity, not the price."""
-    if traded is None or not traded.quantity:
-        return Decimal(0)
-    if held >= traded.quantity:
-        return traded.cost
-    return divide_down(EXACT.multiply(traded.cost, held), traded.quantity, COST_STEP)
 
 
 def _nothing_to_sell(holding: Holding) -> BotRefusal:

@@ -1,6 +1,5 @@
 """Our values as Alpaca's objects. Pure."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -83,25 +82,25 @@ def asset_answer(market: Market) -> AssetAnswer:
 
 
 def position_answer(holding: Holding) -> PositionAnswer:
-    """A holding at the price seen now."""
-    gain = ROUGH.subtract(holding.value, holding.cost)
-    day_gain = ROUGH.subtract(holding.value, holding.value_before)
-    day_ratio = change_ratio(holding.price, holding.price_before)
+    """A holding at the price of now; a price that is not known any more counts as nothing."""
+    position = holding.position
+    day_ratio = Amount(change_ratio(holding.price, holding.price_before))
+    gain = position.unrealized or Decimal(0)
     return PositionAnswer(
         asset_id=holding.market.venue_asset_id,
         symbol=run_together(holding.market),
-        avg_entry_price=Amount(holding.entry_price),
+        avg_entry_price=Amount(position.average_cost or 0),
         qty=Amount(holding.quantity),
         qty_available=Amount(holding.available),
-        market_value=Amount(holding.value),
-        cost_basis=Amount(holding.cost),
+        market_value=Amount(position.value or 0),
+        cost_basis=Amount(position.cost),
         unrealized_pl=Amount(gain),
-        unrealized_plpc=Amount(change_ratio(holding.value, holding.cost)),
-        unrealized_intraday_pl=Amount(day_gain),
-        unrealized_intraday_plpc=Amount(day_ratio),
+        unrealized_plpc=Amount(change_ratio(ROUGH.add(position.cost, gain), position.cost)),
+        unrealized_intraday_pl=Amount(position.day_change or 0),
+        unrealized_intraday_plpc=day_ratio,
         current_price=Amount(holding.price),
         lastday_price=Amount(holding.price_before),
-        change_today=Amount(day_ratio),
+        change_today=day_ratio,
     )
 
 
@@ -111,12 +110,10 @@ def run_together(market: Market) -> str:
 
 
 def account_answer(account: Account, at: datetime) -> AccountAnswer:
-    """The account, at the prices seen now."""
-    user, cash = account.user, Amount(account.cash)
-    value = _sum(holding.value for holding in account.holdings)
-    value_before = _sum(holding.value_before for holding in account.holdings)
-    equity = Amount(ROUGH.add(cash, value))
-    free = Amount(account.cash_available)
+    """The account at the prices of now."""
+    user, portfolio = account.user, account.portfolio
+    cash, free = Amount(portfolio.cash.total), Amount(portfolio.cash.available)
+    equity, value = Amount(portfolio.total), Amount(portfolio.coins_value)
     active = user.status == "active"
     status = _STATUSES[user.status]
     return AccountAnswer(
@@ -131,9 +128,9 @@ def account_answer(account: Account, at: datetime) -> AccountAnswer:
         non_marginable_buying_power=free,
         portfolio_value=equity,
         equity=equity,
-        last_equity=Amount(ROUGH.add(cash, value_before)),
-        position_market_value=Amount(value),
-        long_market_value=Amount(value),
+        last_equity=Amount(ROUGH.subtract(portfolio.total, portfolio.day_change)),
+        position_market_value=value,
+        long_market_value=value,
         balance_asof=(at - timedelta(days=1)).date().isoformat(),
         trading_blocked=not active,
         account_blocked=not active,
@@ -181,13 +178,6 @@ def calendar_days(first: datetime, last: datetime, *, most: int) -> list[Calenda
     count = min(most, (last.date() - first.date()).days + 1)
     dates = ((first + timedelta(days=day)).date().isoformat() for day in range(max(0, count)))
     return [CalendarDay(date=date, settlement_date=date) for date in dates]
-
-
-def _sum(values: Iterable[Decimal]) -> Decimal:
-    total = Decimal(0)
-    for value in values:
-        total = ROUGH.add(total, value)
-    return total
 
 
 def _optional(value: Decimal | None) -> Amount | None:
