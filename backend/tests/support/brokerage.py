@@ -1,5 +1,6 @@
 """The brokerage for tests: settings on the session's real servers, and the API without a socket."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -47,8 +48,25 @@ async def running_api(
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Litestar]]:
     """The whole application with its services open, and a client that speaks to it without a socket."""
     app = build_app(settings, routes)
-    async with app.lifespan(), client_of(app) as client:
-        yield client, app
+    opened, close = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        # In a task of its own: a fixture's two halves may run in different ones, which Litestar does not allow.
+        async with app.lifespan():
+            opened.set()
+            await close.wait()
+
+    life = asyncio.create_task(live())
+    waiting = asyncio.create_task(opened.wait())
+    await asyncio.wait({life, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    try:
+        if opened.is_set():
+            async with client_of(app) as client:
+                yield client, app
+    finally:
+        close.set()
+        await life
 
 
 def client_of(app: Litestar) -> httpx.AsyncClient:

@@ -4,7 +4,6 @@ Usable anywhere: Litestar's guards, plain ASGI handlers, the live server.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -20,6 +19,7 @@ from bitcurrent.identity.tokens import Tokens
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.ids import SessionId
+from bitcurrent.kernel.tasks import stop
 from bitcurrent.settings import Settings
 
 SECRET_LENGTH_MAX = 200
@@ -45,9 +45,7 @@ class Recognition:
         try:
             yield
         finally:
-            listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listener
+            await stop(listener)
 
     async def authenticate(self, headers: Iterable[tuple[bytes, bytes]]) -> Actor:
         """Whoever sends these headers (ASGI's: lower-case names), by bearer token, API key or session cookie.

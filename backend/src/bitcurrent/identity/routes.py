@@ -7,6 +7,7 @@ import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from bitcurrent.identity import schemas
 from bitcurrent.identity.guards import CurrentActor, requires_actor, requires_session
@@ -50,7 +51,7 @@ async def register(
     return _logged_in(login, identity, settings, status=201)
 
 
-@post("/api/login", summary="Log in", tags=TAGS, operation_id="logIn")
+@post("/api/login", summary="Log in", tags=TAGS, operation_id="logIn", status_code=200)
 async def log_in(
     request: AnyRequest,
     data: schemas.LogIn,
@@ -155,7 +156,7 @@ async def list_sessions(
 )
 async def end_session(
     request: AnyRequest,
-    session_id: UUID,
+    session_id: FromPath[UUID],
     actor: CurrentActor,
     identity: Who,
     database: Where,
@@ -242,7 +243,7 @@ async def list_api_keys(
     guards=[requires_session],
 )
 async def revoke_api_key(
-    request: AnyRequest, key_id: str, actor: CurrentActor, identity: Who, database: Where, addresses: Origin
+    request: AnyRequest, key_id: FromPath[str], actor: CurrentActor, identity: Who, database: Where, addresses: Origin
 ) -> None:
     """Revoking it again is no error."""
     async with database.transaction() as connection:
