@@ -1,5 +1,6 @@
 """The trading API answers in Alpaca's shapes, whatever it is asked."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -221,6 +222,27 @@ async def test_the_same_client_order_id_is_the_same_order(house: House) -> None:
     assert refused(other, 422, 40010001) == "client_order_id must be unique"
     assert len(await bot.get("/v2/orders")) == 1
     assert await house.balance(bot, "USD") == (Decimal(950), Decimal(50))
+
+
+async def test_ten_at_once_with_one_client_order_id_are_one_order(house: House) -> None:
+    bot = await house.bot(USD="1000")
+    orders = await asyncio.gather(*(bot.submit(client_order_id="storm", qty="0.001") for _ in range(10)))
+    assert len({order["id"] for order in orders}) == 1
+    assert await house.balance(bot, "USD") == (Decimal(950), Decimal(50))
+
+
+async def test_a_halted_market_takes_no_order_and_lets_go_of_those_it_has(house: House) -> None:
+    bot = await house.bot(USD="1000")
+    order = await bot.submit(symbol="LTC/USD", limit_price="50", qty="1")
+    data = house.app.state["market_data"]
+    async with house.database.transaction() as connection:
+        await data.halt(connection, "LTC/USD", reason="circuit breaker")
+    await data.reload_markets()
+    assert (await bot.get("/v2/assets/LTC/USD"))["tradable"] is False
+    wish = {"symbol": "LTC/USD", "side": "buy", "type": "market", "time_in_force": "gtc", "notional": "20"}
+    assert "halted" in refused(await bot.http.post("/v2/orders", json=wish), 422, 42210000)
+    assert (await bot.http.delete(f"/v2/orders/{order['id']}")).status_code == 204
+    assert await house.balance(bot, "USD") == (Decimal(1000), Decimal(0))
 
 
 async def test_orders_are_listed_as_asked(house: House) -> None:
