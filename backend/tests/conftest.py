@@ -1,6 +1,7 @@
 """Fixtures for every test: real servers, started once for a session, gone with it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,12 +83,12 @@ def system(request: pytest.FixtureRequest, postgres: ScratchPostgres, migrated_t
     # Here and not above: most tests need none of it, and it takes a second to import.
     from tests.support.system import start_system
 
-    def keep() -> bool:
+    def keep(folder: Path) -> bool:
         if not request.session.testsfailed:
             return False
         reporter = request.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
-            reporter.write_line(f"\nlogs of the system: {running.folder}")
+            reporter.write_line(f"\nlogs of the system: {folder}")
         return True
 
     with start_system(postgres, migrated_template, keep=keep) as running:

@@ -289,12 +289,12 @@ def start_system(
     template: str,
     *,
     sandbox_arguments: tuple[str, ...] = ("--still",),
-    keep: Callable[[], bool],
+    keep: Callable[[Path], bool],
 ) -> Iterator[System]:
-    """Run a system until the block ends. Its folder with every log stays behind when `keep()` says so."""
+    """Run a system until the block ends. Its folder with every log stays behind when `keep(folder)` says so."""
     folder = Path(tempfile.mkdtemp(prefix="bitcurrent-system-"))
     with contextlib.ExitStack() as stack:
-        stack.callback(lambda: None if keep() else shutil.rmtree(folder))
+        stack.callback(lambda: None if keep(folder) else shutil.rmtree(folder))
         database = stack.enter_context(fresh_database(postgres, template))
         redis = stack.enter_context(scratch_redis())
         sandbox = stack.enter_context(
