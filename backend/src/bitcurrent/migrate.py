@@ -32,6 +32,7 @@ DESCRIBED = (_audit, _identity, _events, _ledger, _market_data, _trading, _web)
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 FUNCTION_FILES = (
+    ("bitcurrent.audit", "functions.sql"),
     ("bitcurrent.ledger", "functions.sql"),
     ("bitcurrent.trading", "functions.sql"),
     ("bitcurrent.trading", "settlement.sql"),
@@ -43,7 +44,8 @@ APP_WRITES = {
     "users": "INSERT, UPDATE",
     "user_sessions": "INSERT, UPDATE",
     "api_keys": "INSERT, UPDATE",
-    "audit_logs": "INSERT",
+    # Not its id, moment and transaction: the database says those.
+    "audit_logs": "INSERT (actor_kind, actor_id, actor_role, action, subject, address, reason, details, before, after)",
     "idempotency_keys": "INSERT, DELETE",
     "assets": "INSERT, UPDATE",
     "markets": "INSERT, UPDATE",
