@@ -19,6 +19,7 @@ from uuid import UUID
 from bitcurrent import migrate
 from bitcurrent.identity.tokens import Tokens
 from bitcurrent.kernel.clock import now
+from bitcurrent.kernel.crypto import new_key
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.ids import SessionId, UserId, new_id
 from bitcurrent.launcher.addresses import free_port
@@ -54,6 +55,8 @@ def running() -> Iterator[Measured]:
             "BITCURRENT_REDIS_URL": redis.url,
             "BITCURRENT_SECRET_KEY": secret,
             "BITCURRENT_PASSWORD_PEPPER": secrets.token_urlsafe(32),
+            "BITCURRENT_ENCRYPTION_KEYS": f"bench:{new_key()}",
+            "BITCURRENT_BLIND_INDEX_KEY": new_key(),
             "BITCURRENT_PORT": str(port),
             "BITCURRENT_METRICS_PORT": str(free_port()),
             "BITCURRENT_BASE_URL": f"http://127.0.0.1:{port}",
@@ -110,7 +113,9 @@ async def _fill(owner_url: str, tokens: Tokens) -> list[str]:
                 user_id,
                 ends,
             )
-            await connection.execute("INSERT INTO customer_sequences (user_id) VALUES ($1)", user_id)
+            await connection.execute(
+                "INSERT INTO customer_sequences (user_id) VALUES ($1)", user_id
+            )
             move = Move(
                 source=house("bank", "USD"),
                 target=available(user_id, "USD"),
@@ -129,7 +134,9 @@ def _wait(process: "subprocess.Popen[bytes]", port: int) -> None:
     ends = time.monotonic() + 20
     while time.monotonic() < ends and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=1) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{port}/health/ready", timeout=1
+            ) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bitcurrent.kernel.crypto import BadKeys, Vault
+
 PREFIX = "BITCURRENT_"
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Secret = Annotated[str, msgspec.Meta(min_length=32)]
@@ -26,6 +28,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str
     secret_key: Secret
     password_pepper: Secret
+    # "id:base64,id:base64": the current key first, then those that old records may still need.
+    encryption_keys: Secret
+    blind_index_key: Secret
     alpaca_key_id: str
     alpaca_secret_key: str
     alpaca_trading_url: str
@@ -58,6 +63,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Cookies are Secure and __Host- when the public address is https."""
         return self.base_url.startswith("https://")
 
+    def open_vault(self) -> Vault:
+        """What encrypts and decrypts at rest; raises BadKeys, which shows no key."""
+        return Vault.from_text(self.encryption_keys, self.blind_index_key)
+
     def __repr__(self) -> str:
         return f"Settings(env={self.env!r}, base_url={self.base_url!r})"  # never the secrets
 
@@ -73,11 +82,15 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         elif field.required:
             raise SettingsError(f"{name} is not set. See docs/settings.md for what it holds.")
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
+        settings.open_vault()
+    except BadKeys as error:
+        raise SettingsError(str(error)) from None
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$.")
         name = PREFIX + path.rstrip("`").upper()
         raise SettingsError(f"{name} cannot be used: {problem}.") from None
+    return settings
 
 
 def _from_variable_or_file(environ: Mapping[str, str], name: str) -> str | None:

@@ -83,7 +83,7 @@ def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
     first, made = credentials.ensure(tmp_path / "secrets", cluster_exists=False)
     again, made_again = credentials.ensure(tmp_path / "secrets", cluster_exists=True)
     assert first == again
-    assert (made, made_again) == (8, 0)
+    assert (made, made_again) == (10, 0)
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "secrets").iterdir()} == {0o600}
     assert min(len(first.secret_key), len(first.password_pepper)) >= 32
@@ -95,6 +95,17 @@ def test_a_lost_secret_of_an_existing_database_is_not_replaced(tmp_path: Path) -
     with pytest.raises(LaunchError, match="lacks password_pepper"):
         credentials.ensure(tmp_path, cluster_exists=True)
     assert not (tmp_path / "password_pepper").exists()
+
+
+def test_a_secret_that_a_newer_version_adds_is_made_for_an_older_copy(tmp_path: Path) -> None:
+    credentials.ensure(tmp_path, cluster_exists=False)
+    for name in ("encryption_keys", "blind_index_key", "made"):  # a copy of the time before there were any
+        (tmp_path / name).unlink()
+    _, made = credentials.ensure(tmp_path, cluster_exists=True)
+    assert made == 2
+    (tmp_path / "encryption_keys").unlink()
+    with pytest.raises(LaunchError, match="lacks encryption_keys"):
+        credentials.ensure(tmp_path, cluster_exists=True)
 
 
 def test_up_is_refused_in_production(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The brokerage for tests: settings on the session's real servers, and the API without a socket."""
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from bitcurrent.settings import Settings
 from tests.support.sandbox import Sandbox
 
 ORIGIN = "http://bitcurrent.test"
+ENCRYPTION_KEYS = "test-1:" + base64.b64encode(bytes(range(32))).decode()
+BLIND_INDEX_KEY = base64.b64encode(bytes(range(32, 64))).decode()
 
 
 def settings_for(database: DatabaseUrls, redis_url: str, sandbox: Sandbox | None = None, **changes: Any) -> Settings:
@@ -28,6 +31,8 @@ def settings_for(database: DatabaseUrls, redis_url: str, sandbox: Sandbox | None
         redis_url=redis_url,
         secret_key="test-secret-key-of-more-than-32-characters",
         password_pepper="test-pepper-of-more-than-32-characters",
+        encryption_keys=ENCRYPTION_KEYS,
+        blind_index_key=BLIND_INDEX_KEY,
         alpaca_key_id=sandbox.key_id if sandbox else "NOBODY",
         alpaca_secret_key=sandbox.secret_key if sandbox else "nothing",
         alpaca_trading_url=sandbox.trading_url if sandbox else nowhere,

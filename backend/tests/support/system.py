@@ -28,6 +28,7 @@ import httpx
 from bitcurrent.identity.model import Actor, Scope
 from bitcurrent.identity.service import Identity, Registration, new_key_id
 from bitcurrent.kernel.cache import connect_redis
+from bitcurrent.kernel.crypto import new_key
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher import addresses, spawn
@@ -319,6 +320,8 @@ def _environment(database: DatabaseUrls, redis_url: str, sandbox: Sandbox) -> di
         "REDIS_URL": redis_url,
         "SECRET_KEY": os.urandom(24).hex(),
         "PASSWORD_PEPPER": os.urandom(24).hex(),
+        "ENCRYPTION_KEYS": f"test-1:{new_key()}",
+        "BLIND_INDEX_KEY": new_key(),
         "ALPACA_KEY_ID": sandbox.key_id,
         "ALPACA_SECRET_KEY": sandbox.secret_key,
         "ALPACA_TRADING_URL": sandbox.trading_url,
