@@ -27,6 +27,8 @@ from tests.support.books import Ticket, connect, credit, execution
 from tests.support.brokerage import settings_for
 from tests.support.live_client import LiveClient, live_client
 
+SYMBOLS = ("BTC/USD", "ETH/USD", "SOL/USD")
+
 
 @dataclass(slots=True)
 class House:
@@ -134,8 +136,25 @@ async def running_house(settings: Settings) -> AsyncIterator[House]:
         await asyncio.wait((work,))
 
 
+async def list_markets(urls: DatabaseUrls) -> None:
+    """Three markets, as a sync with the venue would leave them."""
+    books = await connect(urls.owner)
+    await books.executemany(
+        "INSERT INTO assets (code, name, kind, shown_places) VALUES ($1, $1, $2, 8) ON CONFLICT DO NOTHING",
+        [("USD", "fiat"), *((symbol.removesuffix("/USD"), "crypto") for symbol in SYMBOLS)],
+    )
+    await books.executemany(
+        "INSERT INTO markets (symbol, venue_asset_id, name, base, quote, min_order_size, min_trade_increment, "
+        "price_increment, tradable) VALUES ($1, gen_random_uuid(), $1, $2, 'USD', 0.0001, 0.0001, 0.01, true) "
+        "ON CONFLICT DO NOTHING",
+        [(symbol, symbol.removesuffix("/USD")) for symbol in SYMBOLS],
+    )
+    await books.close()
+
+
 @pytest.fixture
 async def house(module_database_urls: DatabaseUrls, redis_url: str) -> AsyncIterator[House]:
-    """A live server of the test's own."""
+    """A live server of the test's own; the database is the module's."""
+    await list_markets(module_database_urls)
     async with running_house(settings_for(module_database_urls, redis_url, live_port=free_port())) as running:
         yield running

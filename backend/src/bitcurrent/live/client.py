@@ -88,6 +88,11 @@ class Roster:
             self._of_user.pop(user_id, None)
 
 
+def plain_heartbeat() -> bytes:
+    """The heartbeat for everybody without a private stream, built once for all."""
+    return text_frame(encode(Heartbeat(time=now())))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """What every client needs of the house."""

@@ -1,17 +1,11 @@
-"""What a socket may ask for, its bounds, its close codes, and an order as it was when an event happened. Pure."""
+"""What a socket may ask for, its bounds, its refusals and its close codes. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
-from decimal import Decimal
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final, Literal
-from uuid import UUID
+from typing import Final, Literal
 
 from bitcurrent.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthenticated
-from bitcurrent.kernel.events import Event
-from bitcurrent.kernel.ids import OrderId
-from bitcurrent.trading.model import Fill, Order, OrderState
 
 HEARTBEAT_SECONDS: Final = 5
 RECHECK_SECONDS: Final = 3.0
@@ -186,64 +180,3 @@ def parse_channels(names: Iterable[str]) -> Channels:
         else:
             markets[market] = None
     return Channels(tuple(markets), all_prices, frozenset(private))
-
-
-def is_about_order(event: Event) -> bool:
-    """Whether an event tells of an order."""
-    return event.kind.startswith("order.") and event.subject is not None
-
-
-def order_at(order: Order, event: Event) -> Order:
-    """The order as it was when the event happened, from the stored order and the event's own facts.
-
-    The stored order may be ahead of the event by now; what changes in an order's life is taken from the event.
-    """
-    facts = event.payload
-    state = OrderState(facts["state"])
-    return replace(
-        order,
-        state=state,
-        reason=facts.get("reason") if state.ended else None,
-        held=Decimal(0) if state.ended else _amount(facts, "held"),
-        filled_quantity=_amount(facts, "filled_quantity"),
-        filled_cost=_amount(facts, "filled_cost"),
-        fee=_amount(facts, "total_fee"),
-        cancel_requested_at=order.cancel_requested_at if facts.get("cancel_requested") else None,
-        # An ended order changes no more (a late fill apart), so its stored row is right.
-        replaced_by=order.replaced_by if state.ended else _id(facts.get("replaced_by")),
-        updated_at=event.created_at,
-        submitted_at=None if state is OrderState.ACCEPTED else order.submitted_at,
-        finished_at=order.finished_at if state.ended else None,
-    )
-
-
-def fill_of(order: Order, event: Event) -> Fill | None:
-    """The execution that an event tells of, if it does."""
-    if event.kind != "order.fill":
-        return None
-    facts = event.payload
-    return Fill(
-        execution_id=facts["execution_id"],
-        order_id=order.id,
-        user_id=order.user_id,
-        market=order.market,
-        side=order.side,
-        quantity=Decimal(facts["quantity"]),
-        price=Decimal(facts["price"]),
-        cost=Decimal(facts["cost"]),
-        fee=Decimal(facts["fee"]),
-        fee_currency=facts["fee_currency"],
-        fee_bps=order.fee_bps,
-        liquidity=order.liquidity,
-        filled_at=datetime.fromisoformat(facts["filled_at"]),
-        created_at=event.created_at,
-    )
-
-
-def _amount(facts: dict[str, Any], name: str) -> Decimal:
-    """An amount of the event; what it does not name was zero then."""
-    return Decimal(facts.get(name, "0"))
-
-
-def _id(text: str | None) -> OrderId | None:
-    return OrderId(UUID(text)) if text else None

@@ -11,16 +11,13 @@ from redis.asyncio import Redis
 from bitcurrent.identity.service import Identity
 from bitcurrent.identity.standing import still_standing
 from bitcurrent.kernel.cache import connect_redis
-from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.database import Database
-from bitcurrent.live.client import Client, Desk, Roster
+from bitcurrent.live.client import Client, Desk, Roster, plain_heartbeat
 from bitcurrent.live.connection import Connection
-from bitcurrent.live.frames import text_frame
 from bitcurrent.live.model import HEARTBEAT_SECONDS, RECHECK_SECONDS, SOCKETS_MAX, CloseCode
 from bitcurrent.live.prices import NoSource, Prices
 from bitcurrent.live.private import PrivateStreams
 from bitcurrent.live.reader import DATABASE_ERRORS, EventReader
-from bitcurrent.live.schemas import Heartbeat, encode
 from bitcurrent.market_data.service import MarketData
 from bitcurrent.settings import Settings
 
@@ -106,7 +103,7 @@ class Live:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            shared = text_frame(encode(Heartbeat(time=now())))
+            shared = plain_heartbeat()
             for number, client in enumerate(tuple(self._desk.roster.clients), 1):
                 client.beat(shared)
                 if number % CLIENTS_AT_ONCE == 0:

@@ -1,8 +1,11 @@
-"""Events of the log as frames: each built once, whoever it goes to."""
+"""Events of the log as frames, each built once, with the order as it was when the event happened."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import structlog
 
@@ -10,9 +13,9 @@ from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.events import Event
 from bitcurrent.kernel.ids import OrderId, UserId
 from bitcurrent.live.frames import text_frame
-from bitcurrent.live.model import PrivateChannel, fill_of, is_about_order, order_at
+from bitcurrent.live.model import PrivateChannel
 from bitcurrent.live.schemas import BalanceChanged, OrderChanged, encode
-from bitcurrent.trading.model import Order
+from bitcurrent.trading.model import Fill, Order, OrderState
 from bitcurrent.trading.reading import read_orders
 from bitcurrent.trading.schemas import fill_answer, order_answer
 
@@ -68,3 +71,64 @@ def _order_changed(event: Event, order: Order) -> OrderChanged | None:
         order=order_answer(then),
         fill=None if fill is None else fill_answer(fill),
     )
+
+
+def is_about_order(event: Event) -> bool:
+    """Whether an event tells of an order."""
+    return event.kind.startswith("order.") and event.subject is not None
+
+
+def order_at(order: Order, event: Event) -> Order:
+    """The order as it was when the event happened, from the stored order and the event's own facts.
+
+    The stored order may be ahead of the event by now; what changes in an order's life is taken from the event.
+    """
+    facts = event.payload
+    state = OrderState(facts["state"])
+    return replace(
+        order,
+        state=state,
+        reason=facts.get("reason") if state.ended else None,
+        held=Decimal(0) if state.ended else _amount(facts, "held"),
+        filled_quantity=_amount(facts, "filled_quantity"),
+        filled_cost=_amount(facts, "filled_cost"),
+        fee=_amount(facts, "total_fee"),
+        cancel_requested_at=order.cancel_requested_at if facts.get("cancel_requested") else None,
+        # An ended order changes no more (a late fill apart), so its stored row is right.
+        replaced_by=order.replaced_by if state.ended else _id(facts.get("replaced_by")),
+        updated_at=event.created_at,
+        submitted_at=None if state is OrderState.ACCEPTED else order.submitted_at,
+        finished_at=order.finished_at if state.ended else None,
+    )
+
+
+def fill_of(order: Order, event: Event) -> Fill | None:
+    """The execution that an event tells of, if it does."""
+    if event.kind != "order.fill":
+        return None
+    facts = event.payload
+    return Fill(
+        execution_id=facts["execution_id"],
+        order_id=order.id,
+        user_id=order.user_id,
+        market=order.market,
+        side=order.side,
+        quantity=Decimal(facts["quantity"]),
+        price=Decimal(facts["price"]),
+        cost=Decimal(facts["cost"]),
+        fee=Decimal(facts["fee"]),
+        fee_currency=facts["fee_currency"],
+        fee_bps=order.fee_bps,
+        liquidity=order.liquidity,
+        filled_at=datetime.fromisoformat(facts["filled_at"]),
+        created_at=event.created_at,
+    )
+
+
+def _amount(facts: dict[str, Any], name: str) -> Decimal:
+    """An amount of the event; what it does not name was zero then."""
+    return Decimal(facts.get(name, "0"))
+
+
+def _id(text: str | None) -> OrderId | None:
+    return OrderId(UUID(text)) if text else None
