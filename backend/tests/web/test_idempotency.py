@@ -8,6 +8,7 @@ import pytest
 
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import Conflict
+from bitcurrent.kernel.events import append_event
 from bitcurrent.kernel.ids import new_id
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.web.idempotency import InvalidKey, KeyInUse, KeyReused, do_once, intent, purge_answers
@@ -21,19 +22,19 @@ async def database(module_database_urls: DatabaseUrls) -> AsyncIterator[Database
 
 
 class Effect:
-    """Writes an audit row each time it runs: what is seen there really happened."""
+    """Appends an event each time it runs: what is seen in the log really happened."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.subject = str(new_id())
+        self.subject = new_id()
 
     async def __call__(self, connection: Connection) -> dict[str, str]:
-        await connection.execute("INSERT INTO audit_logs (action, subject) VALUES ('test', $1)", self.subject)
-        return {"made": self.subject}
+        await append_event(connection, user_id=ANN, kind="test.made", subject=self.subject, payload={})
+        return {"made": str(self.subject)}
 
     async def times(self) -> int:
         async with self.database.read() as connection:
-            return int(await connection.fetchval("SELECT count(*) FROM audit_logs WHERE subject = $1", self.subject))
+            return int(await connection.fetchval("SELECT count(*) FROM events WHERE subject = $1", self.subject))
 
 
 ANN, BEN = UUID(int=1), UUID(int=2)
