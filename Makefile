@@ -27,16 +27,16 @@ test: developer ## Run every test on real servers: make test [TESTS=backend/test
 	@exec "$(BIN)/pytest" $(TESTS) $(ARGS)
 
 check: developer ## Style, types, the house's rules, migrations against tables
-	@"$(BIN)/ruff" check --config backend/pyproject.toml backend bench
-	@"$(BIN)/ruff" format --check --config backend/pyproject.toml backend bench
+	@"$(BIN)/ruff" check backend bench
+	@"$(BIN)/ruff" format --check backend bench
 	@"$(BIN)/mypy" --config-file backend/pyproject.toml
 	@cd backend && "../$(BIN)/lint-imports" --config pyproject.toml
 	@"$(BIN)/python" backend/checks/house.py
 	@"$(BIN)/python" -m bitcurrent.migrate check
 
 format: developer ## Put the code into its one form
-	@"$(BIN)/ruff" check --fix --quiet --config backend/pyproject.toml backend bench || true
-	@"$(BIN)/ruff" format --config backend/pyproject.toml backend bench
+	@"$(BIN)/ruff" check --fix --quiet backend bench || true
+	@"$(BIN)/ruff" format backend bench
 
 bench: developer ## Measure, side by side, in under five minutes
 	@exec "$(BIN)/python" -m bench $(ARGS)
