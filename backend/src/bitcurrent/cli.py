@@ -167,6 +167,42 @@ def _entry(module: str, name: str) -> Callable[..., Any]:
 
 def _copy(port: int, data: Path) -> "Copy":
     from bitcurrent.launcher.layout import Copy
+@main.group()
+def audit() -> None:
+    """Prove the log of acts."""
+
+
+@audit.command("verify")
+@_data
+@click.option(
+    "--heads", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True,
+    help="A file of signed heads; may be given again. [default: the installation's own]",
+)  # fmt: skip
+@click.option("--public-key", "public_keys", multiple=True, help="Whose heads count; see `audit public-key`.")
+@click.option(
+    "--database-url", help="Look there and read no other setting: for an auditor, with a role that may only read."
+)
+def verify_audit(data: Path, heads: tuple[Path, ...], public_keys: tuple[str, ...], database_url: str | None) -> None:
+    """Prove that no act was changed, removed, put in or moved; exit code 1 when one was."""
+    from bitcurrent.audit.commands import verify
+
+    if database_url:
+        sys.exit(verify(database_url, heads=heads, public_keys=public_keys))
+    settings = _settings(data)
+    own = (Path(settings.audit_heads),) if settings.audit_heads else ()
+    key = settings.audit_signing_key
+    sys.exit(verify(settings.database_url, heads=heads or own, public_keys=public_keys, signing_key=key))
+
+
+@audit.command("public-key")
+@_data
+def audit_public_key(data: Path) -> None:
+    """Print the public key of this installation's heads: give it to whoever is to check them."""
+    from bitcurrent.audit.commands import show_public_key
+
+    sys.exit(show_public_key(_settings(data).audit_signing_key))
+
+
 
     return Copy(port, data.expanduser().resolve())
 

@@ -15,6 +15,7 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry
 
+from bitcurrent.audit.tasks import AuditKeeper
 from bitcurrent.integrations.alpaca.adapter import AlpacaVenue
 from bitcurrent.kernel.leader import Leadership
 from bitcurrent.kernel.logs import configure_logs
@@ -65,6 +66,7 @@ class Worker:
         self._leadership = Leadership(settings.database_url, LEADER_KEY)
         self._counts: Counter[str] = Counter()
         self._backlog: Counter[str] = Counter()
+        self._audit = AuditKeeper.of(settings, brokerage.database, self._counts)
         self._desk: Desk | None = None
         self._venue: AlpacaVenue | None = None
 
@@ -103,6 +105,7 @@ class Worker:
                 asyncio.create_task(self._repeat("partitions", self._make_partitions)),
                 asyncio.create_task(self._repeat("purge", self._purge)),
                 asyncio.create_task(self._count_backlog()),
+                asyncio.create_task(self._audit.keep()),
             ]
             try:
                 await run_desk(desk)
@@ -177,6 +180,7 @@ class Worker:
     def _gauges(self) -> dict[str, tuple[str, float]]:
         budget = self._venue.budget if self._venue else None
         age = self._stream_age()
+        head_age = self._audit.head_age_seconds
         return {
             "leader": ("1 when this worker leads.", int(self._leadership.leading)),
             "stream_age_seconds": (
@@ -189,5 +193,10 @@ class Worker:
             "updates_flagged": ("Messages of the venue that wait for a person.", self._backlog["flagged"]),
             "orders_in_flight": ("Orders being sent now.", len(self._desk.in_flight) if self._desk else 0),
             "venue_requests_waiting": ("Requests that wait for the venue's budget.", budget.waiting if budget else 0),
+            "audit_unsealed": ("Acts in the audit log that wait for their place in the chain.", self._audit.unsealed),
+            "audit_head_age_seconds": (
+                "Since the last signed head of the audit log left; -1 when none has from here.",
+                -1 if head_age is None else head_age,
+            ),
             "venue_requests_left": ("Orders that could be sent at once.", budget.room() if budget else 0),
         }

@@ -61,6 +61,8 @@ def settings_of(copy: Copy, credentials: Credentials, servers: Servers) -> dict[
         "BITCURRENT_PASSWORD_PEPPER": credentials.password_pepper,
         "BITCURRENT_ENCRYPTION_KEYS": credentials.encryption_keys,
         "BITCURRENT_BLIND_INDEX_KEY": credentials.blind_index_key,
+        "BITCURRENT_AUDIT_SIGNING_KEY": credentials.audit_signing_key,
+        "BITCURRENT_AUDIT_HEADS": str(copy.audit_heads),
         "BITCURRENT_ALPACA_KEY_ID": credentials.venue_key_id,
         "BITCURRENT_ALPACA_SECRET_KEY": credentials.venue_secret_key,
         "BITCURRENT_ALPACA_TRADING_URL": venue,

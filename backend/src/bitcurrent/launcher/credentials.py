@@ -38,6 +38,7 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "venue_secret_key": _token,
     "encryption_keys": _first_encryption_key,
     "blind_index_key": new_key,
+    "audit_signing_key": _token,
 }
 _MADE = "made"
 """The file that lists which secrets were ever made here: one that a newer version adds is not one that was lost."""
@@ -57,6 +58,7 @@ class Credentials:
     venue_secret_key: str
     encryption_keys: str
     blind_index_key: str
+    audit_signing_key: str
 
 
 def ensure(folder: Path, *, cluster_exists: bool) -> tuple[Credentials, int]:
@@ -87,6 +89,7 @@ def ensure(folder: Path, *, cluster_exists: bool) -> tuple[Credentials, int]:
         value["venue_secret_key"],
         value["encryption_keys"],
         value["blind_index_key"],
+        value["audit_signing_key"],
     )
     return credentials, len(missing)
 

@@ -50,6 +50,11 @@ class Copy:
         return self.data / "secrets"
 
     @property
+    def audit_heads(self) -> Path:
+        """Signed heads of the audit log, outside its database."""
+        return self.data / "audit" / "heads.jsonl"
+
+    @property
     def logs(self) -> Path:
         """What the children say."""
         return self.data / "logs"
