@@ -102,9 +102,8 @@ async def _fill(owner_url: str, tokens: Tokens) -> list[str]:
             user_id, session_id = customer(number), SessionId(new_id())
             ends = now() + timedelta(hours=12)
             await connection.execute(
-                "INSERT INTO users (id, email, display_name, password_hash) VALUES ($1, $2, 'bench', 'none')",
+                "INSERT INTO users (id, password_hash) VALUES ($1, 'none')",
                 user_id,
-                f"bench-{number}@bitcurrent.test",
             )
             await connection.execute(
                 "INSERT INTO user_sessions (id, user_id, expires_at, address, device) "
@@ -113,9 +112,7 @@ async def _fill(owner_url: str, tokens: Tokens) -> list[str]:
                 user_id,
                 ends,
             )
-            await connection.execute(
-                "INSERT INTO customer_sequences (user_id) VALUES ($1)", user_id
-            )
+            await connection.execute("INSERT INTO customer_sequences (user_id) VALUES ($1)", user_id)
             move = Move(
                 source=house("bank", "USD"),
                 target=available(user_id, "USD"),
@@ -134,9 +131,7 @@ def _wait(process: "subprocess.Popen[bytes]", port: int) -> None:
     ends = time.monotonic() + 20
     while time.monotonic() < ends and process.poll() is None:
         try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{port}/health/ready", timeout=1
-            ) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=1) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):

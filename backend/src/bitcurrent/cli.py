@@ -99,13 +99,21 @@ def worker() -> None:
 
 @main.command()
 def migrate() -> None:
-    """Bring the database to this version's schema (needs BITCURRENT_OWNER_DATABASE_URL only)."""
+    """Bring the database to this version's schema.
+
+    Needs BITCURRENT_OWNER_DATABASE_URL, and the encryption keys where a revision encrypts what lay open.
+    """
+    from bitcurrent.kernel.crypto import BadKeys
     from bitcurrent.migrate import upgrade
+    from bitcurrent.settings import SettingsError, read_vault
 
     owner_url = os.environ.get(OWNER_URL)
     if not owner_url:
         raise click.ClickException(f"{OWNER_URL} is not set: it names the database's owner, not the app's role.")
-    upgrade(owner_url)
+    try:
+        upgrade(owner_url, vault=read_vault())
+    except (BadKeys, SettingsError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.command()

@@ -96,6 +96,18 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
+def read_vault(environ: Mapping[str, str] = os.environ) -> Vault | None:
+    """The vault alone, for who needs nothing else; None when no keys are set. Raises `SettingsError`."""
+    keys = _from_variable_or_file(environ, PREFIX + "ENCRYPTION_KEYS")
+    index_key = _from_variable_or_file(environ, PREFIX + "BLIND_INDEX_KEY")
+    if keys is None or index_key is None:
+        return None
+    try:
+        return Vault.from_text(keys, index_key)
+    except BadKeys as error:
+        raise SettingsError(str(error)) from None
+
+
 def _from_variable_or_file(environ: Mapping[str, str], name: str) -> str | None:
     if name in environ:
         return environ[name]

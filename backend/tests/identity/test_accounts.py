@@ -201,12 +201,12 @@ async def test_every_act_is_in_the_audit_log_with_its_address(api: Api) -> None:
 async def test_a_closed_account_is_nobody_and_a_frozen_one_reads(api: Api) -> None:
     person = await register(api.client)
     database = await asyncpg.connect(api.settings.database_url)
-    await database.execute("UPDATE users SET status = 'frozen' WHERE email = $1", person.email)
+    await database.execute("UPDATE users SET status = 'frozen' WHERE id = $1", person.id)
     token = {"Authorization": f"Bearer {(await log_in(api.client, person.email)).json()['token']}"}
     assert (await api.client.get("/api/me", headers=token)).json()["user"]["status"] == "frozen"
     body = {"label": "bot", "scopes": ["read"]}
     assert (await api.client.post("/api/api-keys", json=body, headers=token)).json()["code"] == "account_frozen"
-    await database.execute("UPDATE users SET status = 'closed' WHERE email = $1", person.email)
+    await database.execute("UPDATE users SET status = 'closed' WHERE id = $1", person.id)
     await database.close()
     assert (await log_in(api.client, person.email)).json()["code"] == "wrong_credentials"
 

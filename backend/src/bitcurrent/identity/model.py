@@ -17,6 +17,8 @@ Scope = Literal["read", "trade"]
 ALL_SCOPES: frozenset[Scope] = frozenset({"read", "trade"})
 PASSWORD_LENGTH_MIN = 12
 PASSWORD_LENGTH_MAX = 128
+ERASED = "erased"
+"""What stands where an erased customer's name and address were."""
 API_KEYS_MAX = 20
 """Keys that one customer may have at a time."""
 

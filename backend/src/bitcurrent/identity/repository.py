@@ -6,47 +6,77 @@ from uuid import UUID
 
 import asyncpg
 
-from bitcurrent.identity.model import Actor, ApiKey, Role, Scope, Session, User
+from bitcurrent.identity.model import ERASED, Actor, ApiKey, Role, Scope, Session, User
+from bitcurrent.kernel.crypto import Vault
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import SessionId, UserId, new_id
 
 # Constants of this module, never somebody's input.
-_USER = "id, created_at, email, display_name, role, status, kyc_level"
+_USER = "id, created_at, data_key, email_encrypted, display_name_encrypted, role, status, kyc_level"
 _SESSION = "id, user_id, created_at, expires_at, last_seen_at, address, device"
 _KEY = "id, key_id, label, scopes, created_at, expires_at, revoked_at, last_used_at"
 
 
 async def insert_user(
-    connection: Connection, *, user_id: UserId, email: str, display_name: str, password_hash: str, role: Role
+    connection: Connection,
+    vault: Vault,
+    *,
+    user_id: UserId,
+    email: str,
+    display_name: str,
+    password_hash: str,
+    role: Role,
 ) -> User | None:
     """The new user; None when the address is taken."""
+    record = vault.new_record(table="users", row=user_id)
     row = await connection.fetchrow(
         f"""
-        INSERT INTO users (id, email, display_name, password_hash, role) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (email) DO NOTHING RETURNING {_USER}
+        INSERT INTO users
+            (id, data_key, email_index, email_encrypted, display_name_encrypted, password_hash, role)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (email_index) DO NOTHING RETURNING {_USER}
         """,
         user_id,
-        email,
-        display_name,
+        record.wrapped,
+        email_index(vault, email),
+        record.encrypt_text(email, column="email_encrypted"),
+        record.encrypt_text(display_name, column="display_name_encrypted"),
         password_hash,
         role,
     )
-    return User(*row) if row else None
+    return _user_of(vault, row) if row else None
 
 
-async def find_user(connection: Connection, user_id: UserId) -> User | None:
+async def replace_email(connection: Connection, vault: Vault, user_id: UserId, email: str) -> bool:
+    """Set another address; False when it is taken by somebody else. The user must exist and not be erased."""
+    wrapped = await connection.fetchval("SELECT data_key FROM users WHERE id = $1 FOR NO KEY UPDATE", user_id)
+    record = vault.open_record(wrapped, table="users", row=user_id)
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "UPDATE users SET email_index = $2, email_encrypted = $3 WHERE id = $1",
+                user_id,
+                email_index(vault, email),
+                record.encrypt_text(email, column="email_encrypted"),
+            )
+    except asyncpg.UniqueViolationError:
+        return False
+    return True
+
+
+async def find_user(connection: Connection, vault: Vault, user_id: UserId) -> User | None:
     """A user by id."""
     row = await connection.fetchrow(f"SELECT {_USER} FROM users WHERE id = $1", user_id)
-    return User(*row) if row else None
+    return _user_of(vault, row) if row else None
 
 
-async def find_login(connection: Connection, email: str) -> tuple[User, str] | None:
+async def find_login(connection: Connection, vault: Vault, email: str) -> tuple[User, str] | None:
     """A user by e-mail address, with the password's hash."""
     row = await connection.fetchrow(
-        f"SELECT {_USER}, password_hash FROM users WHERE email = $1",
-        email,
+        f"SELECT {_USER}, password_hash FROM users WHERE email_index = $1",
+        email_index(vault, email),
     )
-    return (User(*tuple(row)[:-1]), row["password_hash"]) if row else None
+    return (_user_of(vault, row), row["password_hash"]) if row else None
 
 
 async def password_hash(connection: Connection, user_id: UserId) -> str | None:
@@ -233,6 +263,29 @@ async def key_actor(
         return None
     actor = Actor(UserId(row["id"]), row["role"], row["status"], frozenset(row["scopes"]), key_id=key_id)
     return row["secret_hash"], row["expires_at"], actor
+
+
+def email_index(vault: Vault, email: str) -> bytes:
+    """What a normalised address is looked up by."""
+    return vault.blind_index(email, purpose="users.email")
+
+
+def _user_of(vault: Vault, row: asyncpg.Record) -> User:
+    if row["data_key"] is None:
+        email = display_name = ERASED
+    else:
+        record = vault.open_record(row["data_key"], table="users", row=row["id"])
+        email = record.decrypt(row["email_encrypted"], column="email_encrypted").decode()
+        display_name = record.decrypt(row["display_name_encrypted"], column="display_name_encrypted").decode()
+    return User(
+        id=UserId(row["id"]),
+        created_at=row["created_at"],
+        email=email,
+        display_name=display_name,
+        role=row["role"],
+        status=row["status"],
+        kyc_level=row["kyc_level"],
+    )
 
 
 def _key_of(row: asyncpg.Record) -> ApiKey:

@@ -83,6 +83,7 @@ class Identity(Recognition):
 
     def __init__(self, database: Database, redis: Redis, settings: Settings) -> None:
         super().__init__(database, redis, settings)
+        self.vault = settings.open_vault()
         self._passwords = Passwords(settings.password_pepper)
         self._limiter = Limiter(redis)
 
@@ -125,6 +126,7 @@ class Identity(Recognition):
         user_id = UserId(new_id())
         user = await repository.insert_user(
             connection,
+            self.vault,
             user_id=user_id,
             email=wish.email,
             display_name=wish.display_name,
@@ -152,7 +154,7 @@ class Identity(Recognition):
         await self._limiter.attempt(LOGINS_PER_ADDRESS, address)
         await self._limiter.attempt(LOGINS_PER_ACCOUNT, account)
         async with self._database.read() as connection:
-            found = await repository.find_login(connection, known_email)
+            found = await repository.find_login(connection, self.vault, known_email)
         user, stored = found or (None, None)
         right = await self._passwords.matches(password, stored)
         if user is None or not right or user.status == "closed":
@@ -252,14 +254,14 @@ class Identity(Recognition):
 
     async def user(self, connection: Connection, user_id: UserId) -> User:
         """A user by id; raises NotFound."""
-        found = await repository.find_user(connection, user_id)
+        found = await repository.find_user(connection, self.vault, user_id)
         if found is None:
             raise NotFound("There is no such user.")
         return found
 
     async def user_by_email(self, connection: Connection, email: str) -> User | None:
         """A user by e-mail address."""
-        found = await repository.find_login(connection, normalise_email(email))
+        found = await repository.find_login(connection, self.vault, normalise_email(email))
         return found[0] if found else None
 
     async def sessions(self, connection: Connection, actor: Actor, *, before: UUID | None, limit: int) -> list[Session]:

@@ -1,8 +1,9 @@
-"""Users, their sessions and their API keys."""
+"""Users, their profiles, sessions and API keys."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from bitcurrent.kernel.crypto import CARRIER_COMMENT, VALUE_COMMENT
 from bitcurrent.kernel.database import metadata
 
 users = sa.Table(
@@ -10,9 +11,11 @@ users = sa.Table(
     metadata,
     sa.Column("id", pg.UUID, primary_key=True),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
-    # Lower-cased and normalised by the service; unique as stored.
-    sa.Column("email", sa.Text, nullable=False, unique=True),
-    sa.Column("display_name", sa.Text, nullable=False),
+    # A blind index of the address as the service normalises it. This and the three below go together at erasure.
+    sa.Column("email_index", pg.BYTEA, unique=True),
+    sa.Column("data_key", pg.BYTEA, comment=CARRIER_COMMENT),
+    sa.Column("email_encrypted", pg.BYTEA, comment=VALUE_COMMENT),
+    sa.Column("display_name_encrypted", pg.BYTEA, comment=VALUE_COMMENT),
     sa.Column("password_hash", sa.Text, nullable=False),
     sa.Column("role", sa.Text, nullable=False, server_default="customer"),
     sa.Column("status", sa.Text, nullable=False, server_default="active"),
@@ -21,6 +24,36 @@ users = sa.Table(
     sa.CheckConstraint("role IN ('customer', 'support', 'compliance', 'finance', 'admin')", name="role"),
     sa.CheckConstraint("status IN ('active', 'frozen', 'closed')", name="status"),
     sa.CheckConstraint("kyc_level IN ('none', 'basic', 'full')", name="kyc_level"),
+    sa.CheckConstraint(
+        "num_nulls(email_index, data_key, email_encrypted, display_name_encrypted) IN (0, 4)", name="whole_or_erased"
+    ),
+)
+
+customer_profiles = sa.Table(
+    "customer_profiles",
+    metadata,
+    sa.Column("user_id", pg.UUID, sa.ForeignKey("users.id"), primary_key=True),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    # Dropped at erasure, and with it everything below for good.
+    sa.Column("data_key", pg.BYTEA, comment=CARRIER_COMMENT),
+    sa.Column("legal_name", pg.BYTEA, comment=VALUE_COMMENT),
+    sa.Column("birth_date", pg.BYTEA, comment=VALUE_COMMENT),
+    sa.Column("address", pg.BYTEA, comment=VALUE_COMMENT),
+    sa.Column("phone", pg.BYTEA, comment=VALUE_COMMENT),
+    sa.Column("documents", pg.BYTEA, comment=VALUE_COMMENT),
+    sa.Column("phone_index", pg.BYTEA),
+    sa.Index("idx_customer_profiles_phone", "phone_index"),
+)
+
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("user_id", pg.UUID, sa.ForeignKey("users.id"), primary_key=True),
+    sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("done_at", sa.DateTime(timezone=True)),
+    sa.Index("idx_erasures_due", "due_at", postgresql_where=sa.text("done_at IS NULL")),
+    sa.CheckConstraint("done_at >= due_at", name="not_before_due"),
 )
 
 user_sessions = sa.Table(
