@@ -21,6 +21,7 @@ from psycopg import sql
 from bitcurrent.audit import tables as _audit
 from bitcurrent.identity import tables as _identity
 from bitcurrent.kernel import events as _events
+from bitcurrent.kernel.crypto import Vault
 from bitcurrent.kernel.database import metadata
 from bitcurrent.ledger import tables as _ledger
 from bitcurrent.market_data import tables as _market_data
@@ -42,6 +43,8 @@ PARTITION = re.compile(r"_p\d{6}$")
 # What the app's role may write directly. Everything else of money goes through SECURITY DEFINER functions.
 APP_WRITES = {
     "users": "INSERT, UPDATE",
+    "customer_profiles": "INSERT, UPDATE",
+    "erasures": "INSERT, UPDATE",
     "user_sessions": "INSERT, UPDATE",
     "api_keys": "INSERT, UPDATE",
     # Not its id, moment and transaction: the database says those.
@@ -55,9 +58,14 @@ APP_WRITES = {
 }
 
 
-def upgrade(owner_url: str, *, app_role: str = "bitcurrent_app") -> None:
-    """Bring the database at `owner_url` to the newest revision, then apply functions, partitions and rights."""
-    command.upgrade(alembic_config(owner_url), "head")
+def upgrade(
+    owner_url: str, *, app_role: str = "bitcurrent_app", vault: Vault | None = None, revision: str = "head"
+) -> None:
+    """Bring the database at `owner_url` to the newest revision, then apply functions, partitions and rights.
+
+    A revision that encrypts what lay open needs the `vault`; on a database without such rows nobody needs it.
+    """
+    command.upgrade(alembic_config(owner_url, vault), revision)
     with psycopg.connect(owner_url) as connection:
         _apply_file(connection, "bitcurrent.kernel", "functions.sql")
         for package, name in FUNCTION_FILES:
@@ -81,12 +89,13 @@ def write_revision(owner_url: str, message: str) -> None:
     command.revision(alembic_config(owner_url), message=message, autogenerate=True)
 
 
-def alembic_config(owner_url: str) -> Config:
+def alembic_config(owner_url: str, vault: Vault | None = None) -> Config:
     """Alembic's settings without an ini file."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     config.attributes["url"] = sqlalchemy_url(owner_url)
+    config.attributes["vault"] = vault
     config.attributes["include_name"] = _is_described
     return config
 
