@@ -9,11 +9,11 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bitcurrent.launcher import wheels
 from rich.console import Console
 from rich.table import Table
 
 from bench.brokerage import CUSTOMERS, Measured, running
+from bitcurrent.launcher import wheels
 
 ORDER = json.dumps(
     {

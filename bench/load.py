@@ -81,7 +81,7 @@ async def load(orders: dict[str, Any]) -> dict[str, Any]:
     for requests in orders["connections"]:
         done = loop.create_future()
         connection = Connection([text.encode() for text in requests], ends_at, done)
-        await loop.create_connection(lambda this=connection: this, "127.0.0.1", orders["port"])  # type: ignore[misc]
+        await loop.create_connection(_same(connection), "127.0.0.1", orders["port"])
         connections.append(connection)
     await asyncio.gather(*(connection.done for connection in connections))
     seconds = time.perf_counter() - started

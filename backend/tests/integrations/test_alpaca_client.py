@@ -102,11 +102,11 @@ async def test_every_answer_has_one_meaning(
     monkeypatch.setattr(module, "READ_SECONDS", 0.3)
     monkeypatch.setattr(module, "WHOLE_SECONDS", 0.6)
     async with venue_that(answer) as client:
-        with pytest.raises(Exception) as error:  # noqa: PT011  the exact class is what is tested
+        with pytest.raises(Exception) as error:  # noqa: PT011  which kind it is, is asserted below  the exact class is what is tested
             await client.write("POST", "/v2/orders", priority=Priority.ORDER, body={"qty": "1"})
         assert error.type is on_write
     async with venue_that(answer) as client:
-        with pytest.raises(Exception) as error:  # noqa: PT011
+        with pytest.raises(Exception) as error:  # noqa: PT011  which kind it is, is asserted below
             await client.read("/v2/orders", priority=Priority.POLL)
         assert error.type is on_read
 

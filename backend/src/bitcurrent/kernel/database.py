@@ -13,6 +13,8 @@ import asyncpg
 import msgspec
 from sqlalchemy import MetaData
 
+from bitcurrent.kernel.errors import Unavailable
+
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
@@ -38,6 +40,10 @@ RETRIES_MAX = 5
 RETRYABLE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
 
+class StatementNotCommitted(Exception):
+    """A statement ran inside a transaction that was never meant to be there, and was undone with it."""
+
+
 class Database:
     """A pool of connections to PostgreSQL.
 
@@ -45,14 +51,21 @@ class Database:
     repeated after a deadlock, in `in_transaction(work)`. Services receive the connection and never commit.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, wait_seconds: float) -> None:
         self._pool = pool
+        self._wait_seconds = wait_seconds
 
     @classmethod
     async def connect(
-        cls, url: str, *, connections_min: int = 2, connections_max: int = 20, timeout_seconds: float = 10
+        cls,
+        url: str,
+        *,
+        connections_min: int = 2,
+        connections_max: int = 20,
+        timeout_seconds: float = 10,
+        wait_seconds: float = 5,
     ) -> Self:
-        """Open a pool on `url`; each statement is bounded by `timeout_seconds`."""
+        """Open a pool on `url`: a statement takes at most `timeout_seconds`, a free connection `wait_seconds`."""
         pool = await asyncpg.create_pool(
             url,
             min_size=connections_min,
@@ -62,7 +75,7 @@ class Database:
             init=_prepare_connection,
             reset=_keep_as_it_is,
         )
-        return cls(pool)
+        return cls(pool, wait_seconds=wait_seconds)
 
     async def close(self) -> None:
         """Give every connection back, waiting a little for those in use."""
@@ -74,14 +87,42 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
         """A connection for reading, each statement by itself."""
-        async with self._pool.acquire() as connection:
+        async with self._connection() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[Connection]:
+        """A connection for one statement that is its own transaction: committed when the block ends well.
+
+        Raises `StatementNotCommitted` when the connection turns out to have been inside a transaction that a canceled
+        task left behind: then nothing was committed, and the statement may be sent again.
+        """
+        async with self._connection() as connection:
+            yield connection
+            if connection.is_in_transaction():
+                connection.terminate()
+                raise StatementNotCommitted
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction: committed when the block ends well, undone otherwise."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._connection() as connection, connection.transaction():
             yield connection
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            connection = await self._pool.acquire(timeout=self._wait_seconds)
+        except TimeoutError as error:
+            raise Unavailable("Every database connection is busy. Nothing was done; try again in a moment.") from error
+        try:
+            yield connection
+        except asyncpg.InternalClientError as error:
+            # What the driver says of a connection whose server died between two statements, before it has noticed.
+            connection.terminate()
+            raise asyncpg.ConnectionDoesNotExistError("the connection died") from error
+        finally:
+            await self._pool.release(connection)
 
     async def in_transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `work` in a transaction, again after a deadlock or serialization failure (at most 5 times)."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import asyncpg
 import structlog
 
-from bitcurrent.kernel.database import RETRYABLE, Database
+from bitcurrent.kernel.database import RETRYABLE, Database, StatementNotCommitted
 from bitcurrent.kernel.errors import Unavailable
 from bitcurrent.trading import repository
 from bitcurrent.trading.repository import NewOrder, PlaceOutcome
@@ -74,11 +74,11 @@ class PlacingQueue:
         # A statement outside a transaction block is its own transaction: one round trip.
         for attempt in range(5):
             try:
-                async with self._database.read() as connection:
+                async with self._database.statement() as connection:
                     if len(orders) == 1:
                         return [await repository.place_one(connection, orders[0])]
                     return await repository.place_many(connection, orders)
-            except (*RETRYABLE, asyncpg.UniqueViolationError):
+            except (*RETRYABLE, asyncpg.UniqueViolationError, StatementNotCommitted):
                 # Another placing with the same key came first: the next try finds it.
                 if attempt == 4:
                     raise

@@ -45,7 +45,7 @@ class Trade(NamedTuple):
 
 def seeded(name: str) -> random.Random:
     """Draws that are the same for the same name: prices must be repeatable, they guard nothing."""
-    return random.Random(name)  # noqa: S311
+    return random.Random(name)  # noqa: S311  seeded prices, not a secret
 
 
 class Source(Protocol):
