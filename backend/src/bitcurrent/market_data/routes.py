@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter
 
 from bitcurrent.kernel.errors import Invalid
@@ -59,10 +60,11 @@ class InvalidTime(Invalid):
     summary="All markets with their prices",
     tags=["markets"],
     opt={"exclude_from_compression": True},  # compressed here, once for everyone
+    responses={304: ResponseSpec(None, description="No figure has changed.", generate_examples=False)},
 )
 async def list_markets(
     request: Request[Any, Any, Any], market_list: NamedDependency[MarketList], fields: Fields = None
-) -> Response[Page[MarketAnswer]]:
+) -> Response[Page[MarketAnswer] | dict[str, Any]]:
     """Every market at once, by symbol. Send the ETag back as If-None-Match: 304 says that no figure has changed."""
     content: Any
     compressed = not fields and "gzip" in request.headers.get("accept-encoding", "")

@@ -3,6 +3,8 @@
 It is plain ASGI around the whole application, so that raw handlers, unknown addresses and errors get them too.
 """
 
+import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from bitcurrent.kernel.errors import Forbidden
 from bitcurrent.settings import Settings
 from bitcurrent.web.metrics import REQUEST_SECONDS
 from bitcurrent.web.origins import Origins
+from bitcurrent.web.problems import BODY_BYTES_MAX
 from bitcurrent.web.raw import send_problem
 
 log = structlog.get_logger("access")
@@ -24,6 +27,9 @@ log = structlog.get_logger("access")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _YEAR_SECONDS = 31_536_000
+TOO_LARGE = 413
+DISCARD_BYTES_MAX = 16 * 1024 * 1024
+DISCARD_SECONDS_MAX = 10.0
 
 HEADERS: dict[bytes, bytes] = {
     b"x-content-type-options": b"nosniff",
@@ -72,11 +78,15 @@ class Edge:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         status = 500
         extra = [*self._headers.items(), (b"x-request-id", request_id.encode())]
+        if _may_be_too_large(headers):
+            receive = _Remainder(receive)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status == TOO_LARGE and isinstance(receive, _Remainder):
+                    await receive.discard()
                 present = {name for name, _ in message["headers"]}
                 message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in present)]
             await send(message)
@@ -100,6 +110,36 @@ class Edge:
             status=status,
             milliseconds=round(seconds * 1000, 2),
         )
+
+
+class _Remainder:
+    """A large body that is refused is still read to its end, and thrown away, before the refusal is sent.
+
+    Somebody who is still sending when the connection closes sees a broken connection and never the reason.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._ended = False
+
+    async def __call__(self) -> Any:
+        """The next message."""
+        message = await self._receive()
+        self._ended = not message.get("more_body", False)
+        return message
+
+    async def discard(self) -> None:
+        """Read on, for so many bytes and seconds at most."""
+        size = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DISCARD_SECONDS_MAX):
+                while not self._ended and size < DISCARD_BYTES_MAX:
+                    size += len((await self()).get("body", b""))
+
+
+def _may_be_too_large(headers: dict[bytes, bytes]) -> bool:
+    length = headers.get(b"content-length", b"0")
+    return b"transfer-encoding" in headers or not length.isdigit() or int(length) > BODY_BYTES_MAX
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

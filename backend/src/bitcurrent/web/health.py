@@ -6,6 +6,7 @@ import asyncpg
 import structlog
 from litestar import Response, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from redis.asyncio import Redis
 
 from bitcurrent.kernel.database import Database
@@ -38,7 +39,13 @@ async def live() -> Live:
     return Live()
 
 
-@get("/health/ready", summary="Can it serve?", tags=["health"], raises=[])
+@get(
+    "/health/ready",
+    summary="Can it serve?",
+    tags=["health"],
+    raises=[],
+    responses={503: ResponseSpec(Ready, description="Something is missing.", generate_examples=False)},
+)
 async def ready(database: NamedDependency[Database], redis: NamedDependency[Redis]) -> Response[Ready]:
     """Ask PostgreSQL, its schema and Redis; 503 names what is missing."""
     postgresql, schema = await _ask_postgresql(database)

@@ -96,11 +96,20 @@ def describe(app: Litestar) -> dict[str, Any]:
             # Litestar's own form of a validation error is never sent.
             operation["responses"].pop("400", None)
             operation["responses"]["default"] = refusal
+            _allow_overlap(operation["responses"])
             if handler.resolve_guards() or "actor" in handler.parsed_fn_signature.parameters:
                 operation["security"] = _SECURITY
             if handler.opt.get(IDEMPOTENT):
                 operation.setdefault("parameters", []).append(_KEY_PARAMETER)
     return document
+
+
+def _allow_overlap(responses: dict[str, Any]) -> None:
+    """A page whose fields were chosen is an object like others, so the whole page fits both: that is no `oneOf`."""
+    for response in responses.values():
+        for media in response.get("content", {}).values():
+            if "oneOf" in media.get("schema", {}):
+                media["schema"]["anyOf"] = media["schema"].pop("oneOf")
 
 
 _KEY_PARAMETER = {
