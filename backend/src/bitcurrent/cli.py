@@ -167,14 +167,6 @@ def explain(data: Path, user: str, asset: str, limit: int) -> None:
     sys.exit(explain(_settings(data), user, asset, limit=limit))
 
 
-def _entry(module: str, name: str) -> Callable[..., Any]:
-    """Find the function that a command calls."""
-    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return function
-
-
-def _copy(port: int, data: Path) -> "Copy":
-    from bitcurrent.launcher.layout import Copy
 @main.group()
 def audit() -> None:
     """Prove the log of acts."""
@@ -211,6 +203,48 @@ def audit_public_key(data: Path) -> None:
     sys.exit(show_public_key(_settings(data).audit_signing_key))
 
 
+@main.group()
+def keys() -> None:
+    """Look after the keys that encrypt personal data at rest."""
+
+
+@keys.command("new")
+@click.option("--id", "key_id", help="What to call it. [default: today's date]")
+def new_encryption_key(key_id: str | None) -> None:
+    """Print a new entry for BITCURRENT_ENCRYPTION_KEYS; put it before the others, and keep them."""
+    from bitcurrent.kernel.clock import now
+    from bitcurrent.kernel.crypto import new_key
+
+    click.echo(f"{key_id or now().date().isoformat()}:{new_key()}")
+
+
+@keys.command("status")
+@_data
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def keys_status(data: Path, as_json: bool) -> None:
+    """Show how many records are under each key; exit code 1 when one that is needed is missing."""
+    from bitcurrent.keys import status
+
+    sys.exit(status(_settings(data), as_json=as_json))
+
+
+@keys.command()
+@_data
+def rotate(data: Path) -> None:
+    """Wrap every record's data key under the current key, while the brokerage runs."""
+    from bitcurrent.keys import rotate
+
+    sys.exit(rotate(_settings(data)))
+
+
+def _entry(module: str, name: str) -> Callable[..., Any]:
+    """Find the function that a command calls."""
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def _copy(port: int, data: Path) -> "Copy":
+    from bitcurrent.launcher.layout import Copy
 
     return Copy(port, data.expanduser().resolve())
 

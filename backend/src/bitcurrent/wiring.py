@@ -14,6 +14,7 @@ from bitcurrent.identity.service import Identity
 from bitcurrent.integrations.alpaca.data import AlpacaData
 from bitcurrent.kernel.cache import connect_redis
 from bitcurrent.kernel.database import Database
+from bitcurrent.kernel.rewrapping import application_name
 from bitcurrent.market_data.listing import MarketList
 from bitcurrent.market_data.ports import MarketDataSource
 from bitcurrent.market_data.service import MarketData
@@ -51,6 +52,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             settings.database_url,
             connections_min=settings.database_connections_min,
             connections_max=settings.database_connections_max,
+            application_name=application_name(settings.open_vault()),
         )
         stack.push_async_callback(database.close)
         redis = connect_redis(settings.redis_url)

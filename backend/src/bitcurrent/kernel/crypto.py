@@ -24,7 +24,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 CARRIER_COMMENT: Final = "encrypted, with its data key"
-"""The comment of every column that carries a wrapped data key: `bitcurrent keys rotate` finds them by it."""
+"""The comment of every column that carries a wrapped data key: `bitcurrent keys rotate` finds them by it.
+
+The `row` given to the vault for such a column must be the row's primary key, of one column.
+"""
 VALUE_COMMENT: Final = "encrypted under the row's data key"
 """The comment of a column whose data key lies in another column of its row."""
 
@@ -114,6 +117,10 @@ class Vault:
         if len(index_key) < KEY_BYTES:
             raise BadKeys(f"BITCURRENT_BLIND_INDEX_KEY is shorter than {KEY_BYTES} bytes.")
         self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        self._fingerprints = tuple(
+            hashlib.sha256(_joined(b"fingerprint", key_id.encode(), key)).hexdigest()[:6]
+            for key_id, key in keys.items()
+        )
         self._index_key = index_key
         self.current_key_id = next(iter(keys))
 
@@ -134,6 +141,11 @@ class Vault:
     def key_ids(self) -> tuple[str, ...]:
         """The configured keys' ids, the current one first."""
         return tuple(self._keys)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """A few digits for each key, by which processes can tell which keys others know; they tell nothing of it."""
+        return self._fingerprints
 
     @property
     def current_prefix(self) -> bytes:

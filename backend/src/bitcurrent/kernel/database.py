@@ -64,6 +64,7 @@ class Database:
         connections_max: int = 20,
         timeout_seconds: float = 10,
         wait_seconds: float = 5,
+        application_name: str = "bitcurrent",
     ) -> Self:
         """Open a pool on `url`: a statement takes at most `timeout_seconds`, a free connection `wait_seconds`."""
         pool = await asyncpg.create_pool(
@@ -72,6 +73,7 @@ class Database:
             max_size=connections_max,
             command_timeout=timeout_seconds,
             timeout=timeout_seconds,
+            server_settings={"application_name": application_name},
             init=_prepare_connection,
             reset=_keep_as_it_is,
         )
