@@ -157,6 +157,8 @@ def test_keys_are_read_from_settings_the_current_one_first() -> None:
         (f"k:{new_key()}", "U0VDUkVU", "BLIND_INDEX_KEY"),
         (f"k:{new_key()}", "SECRET!", "BLIND_INDEX_KEY"),
     ],
+    # The keys are new in each process, and the names of tests must not be.
+    ids=["no key", "no id", "not base64", "too short", "bad id", "same id", "index too short", "index not base64"],
 )
 def test_wrong_keys_are_refused_without_being_shown(keys: str, index: str, says: str) -> None:
     with pytest.raises(BadKeys, match=says) as error:
