@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from rich.console import Console
 
+from bitcurrent.audit.service import record, seal_batch
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import UserId
 from bitcurrent.launcher.scratch import DatabaseUrls, ScratchPostgres
@@ -219,7 +220,7 @@ async def test_the_command_shows_a_table_and_its_exit_code_says_it(
     code, text = await run(books_url, redis_url)
     assert code == 0
     assert "I7" in text
-    assert f"All {len(LAWS)} laws are kept." in text
+    assert f"All {len(LAWS) + 1} laws are kept." in text  # with the audit log's
     async with one_dollar_too_many(life):
         code, text = await run(books_url, redis_url)
     assert code == 1
@@ -235,6 +236,22 @@ async def test_the_command_speaks_json_to_programs(life: Books, books_url: Datab
     (law, _) = [law for law in found["laws"] if law["broken"]]
     assert (law["law"], law["broken"]) == ("I2", 1)
     assert str(life.user_id) in law["breaks"][0]
+
+
+async def test_the_command_follows_the_audit_log_too(life: Books, books_url: DatabaseUrls, redis_url: str) -> None:
+    await record(life.app, actor_id=life.user_id, action="session.opened", subject=f"user:{life.user_id}")
+    async with life.app.transaction():
+        assert await seal_batch(life.app) == 1
+    code, text = await run(books_url, redis_url, as_json=True)
+    (law,) = [law for law in json.loads(text)["laws"] if law["law"] == "I9"]
+    assert (code, law["checked"], law["broken"]) == (0, 1, 0)
+    for address in ("203.0.113.7", None):  # changed, and put back
+        await life.owner.execute("ALTER TABLE audit_logs DISABLE TRIGGER ALL")
+        await life.owner.execute("UPDATE audit_logs SET address = $1", address)
+        await life.owner.execute("ALTER TABLE audit_logs ENABLE ALWAYS TRIGGER no_change")
+        code, text = await run(books_url, redis_url, as_json=True)
+        (law,) = [law for law in json.loads(text)["laws"] if law["law"] == "I9"]
+        assert (code, law["broken"]) == ((1, 1) if address else (0, 0))
 
 
 async def test_books_that_cannot_be_read_are_not_called_sound(redis_url: str) -> None:

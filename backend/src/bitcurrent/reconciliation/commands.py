@@ -1,6 +1,7 @@
 """`bitcurrent ledger verify`: the proof of the books, for people as a table and for programs as JSON."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -11,6 +12,7 @@ from rich.table import Table
 from bitcurrent.kernel.database import Database
 from bitcurrent.ledger.verification import Finding, Report
 from bitcurrent.reconciliation.service import verify as prove
+from bitcurrent.reconciliation.service import verify_audit_log
 from bitcurrent.settings import Settings
 
 EXIT_KEPT, EXIT_BROKEN, EXIT_NOT_ASKED = 0, 1, 2
@@ -69,7 +71,8 @@ async def _prove(url: str) -> Report:
     database = await Database.connect(url, connections_min=1, connections_max=1)
     try:
         async with database.read() as connection:
-            return await prove(connection)
+            report = await prove(connection)
+            return replace(report, findings=(*report.findings, await verify_audit_log(connection)))
     finally:
         await database.close()
 
