@@ -55,7 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     venue_missing_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60
     venue_heal_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 15
     # 32 random bytes in base64url that sign the audit log's heads, and the file they are added to; both or no heads.
-    audit_signing_key: str = ""
+    audit_signing_key: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]{43}=?)?$")] = ""
     audit_heads: str = ""
     database_connections_min: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     database_connections_max: Annotated[int, msgspec.Meta(ge=2, le=200)] = 20
