@@ -33,12 +33,13 @@ from bitcurrent.web.idempotency import REPLAYED, answer_once, intent_of
 from bitcurrent.web.pages import LIMIT_DEFAULT, CursorText, Fields, Limit, choose_fields, page_of, read_cursor
 from bitcurrent.web.schemas import Page
 
+TAGS = ["Trading"]
 AnyRequest = Request[Any, Any, Any]
 SymbolFilter = Annotated[str | None, Parameter(query="symbol", max_length=40, description="Only this market.")]
 States = Annotated[list[OrderState] | None, Parameter(query="state", description="Only these states; may be repeated.")]
 
 
-@post("/api/orders", operation_id="placeOrder", summary="Place an order", guards=[requires_scope("trade")])
+@post("/api/orders", operation_id="placeOrder", summary="Place an order", tags=TAGS, guards=[requires_scope("trade")])
 async def place_order(
     request: AnyRequest, data: OrderRequest, actor: NamedDependency[Actor], trading: NamedDependency[Trading]
 ) -> Response[OrderAnswer]:
@@ -58,6 +59,7 @@ async def place_order(
     operation_id="previewOrder",
     summary="What an order would cost and bring",
     status_code=200,
+    tags=TAGS,
     guards=[requires_scope("read")],
 )
 async def preview_order(
@@ -69,13 +71,19 @@ async def preview_order(
     return preview_answer(wish, symbol, terms)
 
 
-@get("/api/orders", operation_id="listOrders", summary="Your orders, newest first", guards=[requires_scope("read")])
+@get(
+    "/api/orders",
+    operation_id="listOrders",
+    summary="Your orders, newest first",
+    tags=TAGS,
+    guards=[requires_scope("read")],
+)
 async def list_orders(
     actor: NamedDependency[Actor],
     trading: NamedDependency[Trading],
     symbol: SymbolFilter = None,
     side: Side | None = None,
-    state: States = None,
+    states: States = None,
     open_only: Annotated[bool | None, Parameter(query="open", description="Only open, or only ended, orders.")] = None,
     after: datetime | None = None,
     until: datetime | None = None,
@@ -87,7 +95,7 @@ async def list_orders(
     which = OrderFilter(
         market=symbol,
         side=side,
-        states=state,
+        states=states,
         open_only=open_only,
         after=after,
         until=until,
@@ -99,7 +107,13 @@ async def list_orders(
     return choose_fields(page, fields, OrderAnswer)
 
 
-@get("/api/orders/{order_id:uuid}", operation_id="readOrder", summary="One order", guards=[requires_scope("read")])
+@get(
+    "/api/orders/{order_id:uuid}",
+    operation_id="readOrder",
+    summary="One order",
+    tags=TAGS,
+    guards=[requires_scope("read")],
+)
 async def read_order(order_id: UUID, actor: NamedDependency[Actor], trading: NamedDependency[Trading]) -> OrderAnswer:
     """One of your orders."""
     return order_answer(await trading.read_order(actor.user_id, OrderId(order_id)))
@@ -109,6 +123,7 @@ async def read_order(order_id: UUID, actor: NamedDependency[Actor], trading: Nam
     "/api/orders/by-client-order-id/{client_order_id:str}",
     operation_id="readOrderByClientOrderId",
     summary="One order, by your own id for it",
+    tags=TAGS,
     guards=[requires_scope("read")],
 )
 async def read_order_by_client_order_id(
@@ -122,6 +137,8 @@ async def read_order_by_client_order_id(
     "/api/orders/{order_id:uuid}",
     operation_id="replaceOrder",
     summary="Replace an open order by one with other terms",
+    status_code=201,
+    tags=TAGS,
     guards=[requires_scope("trade")],
 )
 async def replace_order(
@@ -155,6 +172,7 @@ async def replace_order(
     operation_id="cancelOrder",
     summary="Cancel an order",
     status_code=200,
+    tags=TAGS,
     guards=[requires_scope("trade")],
 )
 async def cancel_order(
@@ -179,6 +197,7 @@ async def cancel_order(
     operation_id="cancelAllOrders",
     summary="Cancel every open order",
     status_code=200,
+    tags=TAGS,
     guards=[requires_scope("trade")],
 )
 async def cancel_all_orders(
@@ -198,7 +217,13 @@ async def cancel_all_orders(
     return answer
 
 
-@get("/api/fills", operation_id="listFills", summary="Your fills, newest first", guards=[requires_scope("read")])
+@get(
+    "/api/fills",
+    operation_id="listFills",
+    summary="Your fills, newest first",
+    tags=TAGS,
+    guards=[requires_scope("read")],
+)
 async def list_fills(
     actor: NamedDependency[Actor],
     trading: NamedDependency[Trading],
@@ -224,6 +249,7 @@ async def list_fills(
     "/api/fees",
     operation_id="readFees",
     summary="The fee schedule and your place in it",
+    tags=TAGS,
     guards=[requires_scope("read")],
 )
 async def read_fees(actor: NamedDependency[Actor], trading: NamedDependency[Trading]) -> FeesAnswer:

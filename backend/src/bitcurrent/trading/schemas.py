@@ -27,7 +27,7 @@ ClientOrderId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, patter
 Symbol = Annotated[str, msgspec.Meta(min_length=2, max_length=40)]
 
 
-class OrderRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OrderRequest(Request, frozen=True, kw_only=True):
     """An order to place. Give `quantity` (of the coin) or `notional` (what to spend or receive), not both."""
 
     symbol: Symbol
@@ -55,7 +55,7 @@ class OrderRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
 
 
-class ReplaceRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReplaceRequest(Request, frozen=True, kw_only=True):
     """Other terms for an open limit or stop-limit order; what is left out stays as it is."""
 
     quantity: Amount | None = None
