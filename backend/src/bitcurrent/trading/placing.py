@@ -11,6 +11,7 @@ from collections.abc import Callable
 import asyncpg
 import structlog
 
+from bitcurrent.kernel.crashpoints import crash_point
 from bitcurrent.kernel.database import RETRYABLE, Database, StatementNotCommitted
 from bitcurrent.kernel.errors import Unavailable
 from bitcurrent.trading import repository
@@ -65,12 +66,14 @@ class PlacingQueue:
             for member in batch:
                 await self._commit([member])
             return
+        crash_point("after_place_commit")
         self._committed()
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             if not future.done():
                 future.set_result(outcome)
 
     async def _place(self, orders: list[NewOrder]) -> list[PlaceOutcome]:
+        crash_point("before_place_commit")
         # A statement outside a transaction block is its own transaction: one round trip.
         for attempt in range(5):
             try:

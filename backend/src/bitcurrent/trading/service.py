@@ -13,6 +13,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from bitcurrent.kernel.crashpoints import crash_point
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import Conflict, Invalid, NotFound
 from bitcurrent.kernel.events import WAKE_CHANNEL
@@ -151,6 +152,7 @@ class Trading:
         )
 
         outcome = await self._database.in_transaction(lambda tx: repository.request_replace(tx, new))
+        crash_point("after_replace_commit")
         if outcome.outcome == "accepted":
             self.wake()
             return await self.read_order(user_id, new.id), False

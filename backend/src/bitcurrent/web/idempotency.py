@@ -13,6 +13,7 @@ from uuid import UUID
 
 from litestar import Request, Response
 
+from bitcurrent.kernel.crashpoints import crash_point
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import Conflict, Invalid
 from bitcurrent.web import json
@@ -114,9 +115,12 @@ async def do_once(
             return saved
         result = await effect(connection)
         await _save(connection, wish, status, json.encode(remember(result) if remember else result))
+        crash_point("inside_idempotent_transaction")
         return Done(status, json.encode(result))
 
-    return await database.in_transaction(work)
+    done = await database.in_transaction(work)
+    crash_point("after_idempotent_commit")
+    return done
 
 
 async def answer_once(
