@@ -197,6 +197,22 @@ async def test_a_cut_tail_that_has_grown_again_is_seen(life: AuditLog) -> None:
     assert "saw another hash at place 10" in text
 
 
+@pytest.mark.parametrize("cut", [True, False])
+async def test_the_keeper_itself_cries_out_within_a_minute(life: AuditLog, cut: bool) -> None:
+    assert life.counts["audit_chain_changed"] == 0
+    if cut:
+        await life.tamper("DELETE FROM audit_logs WHERE id > 9", "DELETE FROM audit_seals WHERE sequence > 9")
+    else:
+        await life.tamper("UPDATE audit_logs SET reason = 'another' WHERE id = 3")
+        await write_anew(life, await read_acts(life))
+    head = await life.keeper.sign_head()
+    assert life.counts["audit_chain_changed"] == 1
+    assert head is not None
+    assert (head.sequence, head.count) == ((9, 9) if cut else (12, 12))
+    await life.keeper.sign_head()
+    assert life.counts["audit_chain_changed"] == 1
+
+
 async def test_heads_written_anew_with_another_key_do_not_help(life: AuditLog) -> None:
     await life.tamper("UPDATE audit_logs SET reason = 'another' WHERE id = 3")
     await write_anew(life, await read_acts(life))

@@ -77,6 +77,13 @@ async def count_unsealed(connection: Connection) -> int:
     return await repository.count_unsealed(connection, after=position)
 
 
+async def is_in_chain(connection: Connection, head: Head) -> bool:
+    """Whether the chain still has the hash that a head saw."""
+    if head.sequence == 0:
+        return head.hash == NOTHING_BEFORE
+    return (await repository.read_hashes(connection, [head.sequence])).get(head.sequence) == head.hash
+
+
 async def read_head(connection: Connection, time: datetime, *, counted: Head | None = None) -> Head:
     """Where the chain ends now. With an earlier head only the seals since then are counted."""
     last = await repository.read_last_seal(connection)

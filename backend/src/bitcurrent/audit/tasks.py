@@ -14,7 +14,7 @@ import structlog
 from bitcurrent.audit.heads import FileHeads, Signer
 from bitcurrent.audit.model import Head
 from bitcurrent.audit.ports import HeadStore
-from bitcurrent.audit.service import BATCH, count_unsealed, read_head, seal_batch
+from bitcurrent.audit.service import BATCH, count_unsealed, is_in_chain, read_head, seal_batch
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.database import Database
 from bitcurrent.settings import Settings
@@ -95,11 +95,19 @@ class AuditKeeper:
         return sealed
 
     async def sign_head(self) -> Head | None:
-        """Sign where the chain stands now and send it away; None without an export. Raises OSError, TimeoutError."""
+        """Sign where the chain stands now and send it away; None without an export. Raises OSError, TimeoutError.
+
+        A chain that has lost the head before is signed too, which is evidence, and is an alarm.
+        """
         if self._export is None:
             return None
         async with self._database.read() as connection:
-            head = await read_head(connection, now(), counted=self._last_head)
+            before = self._last_head
+            if before is not None and not await is_in_chain(connection, before):
+                log.error("audit_chain_changed", sequence=before.sequence, signed_at=before.time)
+                self._counts["audit_chain_changed"] += 1
+                before = None
+            head = await read_head(connection, now(), counted=before)
         async with asyncio.timeout(STORE_SECONDS_MAX):
             await self._export.store.append(self._export.signer.sign(head))
         self._last_head, self._signed_at = head, time.monotonic()
