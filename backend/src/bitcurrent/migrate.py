@@ -20,6 +20,7 @@ from psycopg import sql
 
 from bitcurrent.audit import tables as _audit
 from bitcurrent.identity import tables as _identity
+from bitcurrent.identity.approvals import tables as _approvals
 from bitcurrent.kernel import events as _events
 from bitcurrent.kernel.crypto import Vault
 from bitcurrent.kernel.database import metadata
@@ -28,12 +29,13 @@ from bitcurrent.market_data import tables as _market_data
 from bitcurrent.trading import tables as _trading
 from bitcurrent.web import tables as _web
 
-DESCRIBED = (_audit, _identity, _events, _ledger, _market_data, _trading, _web)
+DESCRIBED = (_audit, _identity, _approvals, _events, _ledger, _market_data, _trading, _web)
 """The modules whose tables make up `metadata`."""
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 FUNCTION_FILES = (
     ("bitcurrent.audit", "functions.sql"),
+    ("bitcurrent.identity", "functions.sql"),
     ("bitcurrent.ledger", "functions.sql"),
     ("bitcurrent.trading", "functions.sql"),
     ("bitcurrent.trading", "settlement.sql"),
@@ -47,6 +49,9 @@ APP_WRITES = {
     "erasures": "INSERT, UPDATE",
     "user_sessions": "INSERT, UPDATE",
     "api_keys": "INSERT, UPDATE",
+    "api_key_days": "INSERT, UPDATE, DELETE",
+    "approvals": "INSERT (id, kind, subject, payload, reason, asked_by, expires_at),"
+    " UPDATE (granted_by, granted_at, refused_by, refused_at, refusal_reason, expired_at, executed_at)",
     # Not its id, moment and transaction: the database says those.
     "audit_logs": "INSERT (actor_kind, actor_id, actor_role, action, subject, address, reason, details, before, after)",
     "idempotency_keys": "INSERT, DELETE",

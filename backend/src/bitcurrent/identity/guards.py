@@ -5,10 +5,13 @@ from typing import Any
 
 from litestar.connection import ASGIConnection, Request
 from litestar.di import NamedDependency
+from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 
+from bitcurrent.identity.key_signing import Approach, no_body, target_of
 from bitcurrent.identity.model import Actor, Role, Scope
 from bitcurrent.identity.recognition import Recognition
+from bitcurrent.web.addresses import Addresses
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Guard = Callable[[Connection, BaseRouteHandler], Any]
@@ -24,9 +27,19 @@ async def actor_of(connection: Connection) -> Actor:
     if isinstance(known, Actor):
         return known
     identity: Recognition = connection.app.state["identity"]
-    actor = await identity.authenticate(connection.scope["headers"])
+    actor = await identity.authenticate(connection.scope["headers"], approach=_approach(connection))
     connection.scope[_SCOPE_KEY] = actor  # type: ignore[literal-required]  # ASGI lets layers add keys of their own
     return actor
+
+
+def _approach(connection: Connection) -> Approach:
+    """From where a request comes and what it says: what an API key may be bound to."""
+    scope = connection.scope
+    addresses: Addresses = connection.app.state["addresses"]
+    method = scope["method"] if scope["type"] == ScopeType.HTTP else "GET"
+    # Guards of HTTP routes are given the request itself; the body that is read here is kept for the handler.
+    body = connection.body if isinstance(connection, Request) else no_body
+    return Approach(addresses.of(scope), method, target_of(scope), body)
 
 
 async def provide_actor(request: Request[Any, Any, Any]) -> Actor:

@@ -4,9 +4,11 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
+from bitcurrent.identity.key_limits import KeyLimits
 from bitcurrent.kernel.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from bitcurrent.kernel.ids import SessionId, UserId
 
@@ -111,6 +113,15 @@ class RoleMissing(Forbidden):
         super().__init__("Your role does not allow this.")
 
 
+class NotACustomer(Forbidden):
+    """Operators look after other people's accounts; they have none of their own."""
+
+    code = "not_a_customer"
+
+    def __init__(self) -> None:
+        super().__init__("This is for customers. Your login is an operator's and has no account to trade with.")
+
+
 class AccountFrozen(Forbidden):
     """Reading goes on; nothing may be changed."""
 
@@ -159,6 +170,9 @@ class Actor:
     scopes: frozenset[Scope] = ALL_SCOPES
     session_id: SessionId | None = None
     key_id: str | None = None
+    is_customer: bool = True
+    limits: KeyLimits | None = None
+    """What the key's owner bound it to; None for sessions, and for keys that are bound to nothing."""
 
     def require_session(self) -> None:
         """Raise SessionRequired unless this is a person who has logged in."""
@@ -166,9 +180,11 @@ class Actor:
             raise SessionRequired
 
     def require_scope(self, scope: Scope) -> None:
-        """Raise ScopeMissing, or AccountFrozen where the scope is about more than reading."""
+        """Raise ScopeMissing, NotACustomer, or AccountFrozen where the scope is about more than reading."""
         if scope not in self.scopes:
             raise ScopeMissing(scope)
+        if not self.is_customer:
+            raise NotACustomer
         if scope != "read" and self.status != "active":
             raise AccountFrozen
 
@@ -217,6 +233,10 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    last_used_address: str | None
+    limits: KeyLimits | None
+    used_today: Decimal
+    """What its orders of this day (UTC) are worth, in USD; counted for keys with a cap."""
 
 
 def normalise_email(text: str) -> str:

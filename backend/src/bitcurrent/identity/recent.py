@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import structlog
@@ -36,6 +36,12 @@ class RecentKey:
     at: float
     ends_at: float
     """Monotonic seconds at which the key itself expires."""
+
+    @classmethod
+    def fresh(cls, secret_hash: bytes, actor: Actor, seconds_left: float) -> Self:
+        """A key that was looked up just now."""
+        now = time.monotonic()
+        return cls(secret_hash, actor, now, now + seconds_left)
 
 
 class Recent:
@@ -66,12 +72,14 @@ class Recent:
         seconds = KEY_SECONDS_LISTENING if self._listening else SECONDS
         return found if now < found.at + seconds and now < found.ends_at else None
 
-    def keep_key(self, key_id: str, secret_hash: bytes, actor: Actor, seconds_left: float) -> None:
-        """Remember a key."""
+    def keep_key(self, key_id: str, found: RecentKey) -> bool:
+        """Remember a key that was looked up; false when that is what is remembered already."""
+        if self._keys.get(key_id) is found:
+            return False
         if len(self._keys) >= ENTRIES_MAX:
             self._keys.clear()
-        now = time.monotonic()
-        self._keys[key_id] = RecentKey(secret_hash, actor, now, now + seconds_left)
+        self._keys[key_id] = found
+        return True
 
     def drop_session(self, session_id: SessionId) -> None:
         """Forget every token of a session."""

@@ -11,9 +11,20 @@ from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
 
-from bitcurrent.identity import repository
+from bitcurrent.identity import keys_repository, repository
+from bitcurrent.identity.key_limits import SignatureRequired
+from bitcurrent.identity.key_signing import (
+    PREFIX,
+    Approach,
+    BadSignature,
+    Proof,
+    check_signature,
+    check_time,
+    read_proof,
+    spend_nonce,
+)
 from bitcurrent.identity.model import Actor, InvalidApiKey, NotLoggedIn, SessionEnded
-from bitcurrent.identity.recent import Recent
+from bitcurrent.identity.recent import Recent, RecentKey
 from bitcurrent.identity.sessions import SessionCache
 from bitcurrent.identity.tokens import Tokens
 from bitcurrent.kernel.clock import now
@@ -24,6 +35,7 @@ from bitcurrent.settings import Settings
 
 SECRET_LENGTH_MAX = 200
 _FOREVER = 10**9
+NOWHERE = Approach(address=None)
 
 
 class Recognition:
@@ -47,12 +59,15 @@ class Recognition:
         finally:
             await stop(listener)
 
-    async def authenticate(self, headers: Iterable[tuple[bytes, bytes]]) -> Actor:
-        """Whoever sends these headers (ASGI's: lower-case names), by bearer token, API key or session cookie.
+    async def authenticate(self, headers: Iterable[tuple[bytes, bytes]], *, approach: Approach = NOWHERE) -> Actor:
+        """Whoever sends these headers (ASGI's: lower-case names), by bearer token, API key, signature or cookie.
 
-        Raises a kind of Unauthenticated. Costs a look at a dictionary when the same credential came a moment ago.
+        `approach` says from where the request comes and what it is: keys may be bound to that. Raises a kind of
+        Unauthenticated, or Forbidden for a key that may not come this way. Costs a look at a dictionary when the same
+        credential came a moment ago.
         """
         key_id = secret = cookie = None
+        signed = []
         for name, value in headers:
             if name == b"authorization":
                 if value[:7].lower() == b"bearer ":
@@ -63,8 +78,12 @@ class Recognition:
                 secret = value
             elif name == b"cookie":
                 cookie = self._token_in(value) or cookie
+            elif name.startswith(PREFIX):
+                signed.append((name, value))
+        if signed and (proof := read_proof(signed)) is not None:
+            return await self.authenticate_proof(proof, approach=approach)
         if key_id is not None and secret is not None:
-            return await self.authenticate_key(key_id.decode("latin-1"), secret.decode("latin-1"))
+            return await self.authenticate_key(key_id.decode("latin-1"), secret.decode("latin-1"), approach=approach)
         if cookie is not None:
             return await self.authenticate_token(cookie)
         raise NotLoggedIn
@@ -86,26 +105,53 @@ class Recognition:
         self._recent.keep_session(token, actor, claims.expires_at - now().timestamp())
         return actor
 
-    async def authenticate_key(self, key_id: str, secret: str) -> Actor:
-        """The customer whose API key this is; raises InvalidApiKey."""
+    async def authenticate_key(self, key_id: str, secret: str, *, approach: Approach = NOWHERE) -> Actor:
+        """The customer whose API key this is; raises InvalidApiKey, SignatureRequired, AddressNotAllowed."""
         if len(key_id) > SECRET_LENGTH_MAX or len(secret) > SECRET_LENGTH_MAX or "\x00" in key_id:
             raise InvalidApiKey
         presented = hash_secret(secret)
-        known = self._recent.key(key_id)
-        if known is not None:
-            if hmac.compare_digest(known.secret_hash, presented):
-                return known.actor
+        found = self._recent.key(key_id) or await self._working_key(key_id)
+        if found is None or not hmac.compare_digest(found.secret_hash, presented):
             raise InvalidApiKey
-        async with self._database.read() as connection:
-            found = await repository.key_actor(connection, key_id, presented)
+        limits = found.actor.limits
+        if limits is not None:
+            if limits.require_signature:
+                raise SignatureRequired
+            limits.check_address(approach.address)
+        return await self._recognised(found, approach)
+
+    async def authenticate_proof(self, proof: Proof, *, approach: Approach) -> Actor:
+        """The customer whose key signed this request; it counts once. Raises a kind of Unauthenticated,
+        AddressNotAllowed, and Unavailable for a write when Redis cannot say whether it came before.
+        """
+        if len(proof.key_id) > SECRET_LENGTH_MAX or "\x00" in proof.key_id:
+            raise BadSignature
+        check_time(proof)
+        found = self._recent.key(proof.key_id) or await self._working_key(proof.key_id)
         if found is None:
-            raise InvalidApiKey
-        stored, expires_at, actor = found
-        if not hmac.compare_digest(stored, presented):
-            raise InvalidApiKey
-        seconds_left = (expires_at - now()).total_seconds() if expires_at else _FOREVER
-        self._recent.keep_key(key_id, stored, actor, seconds_left)
-        return actor
+            raise BadSignature
+        await check_signature(proof, found.secret_hash, approach)
+        if found.actor.limits is not None:
+            found.actor.limits.check_address(approach.address)
+        await spend_nonce(self._redis, proof, approach.method)
+        return await self._recognised(found, approach)
+
+    async def _working_key(self, key_id: str) -> RecentKey | None:
+        """A key as PostgreSQL has it; nobody has shown its secret yet."""
+        async with self._database.read() as connection:
+            found = await keys_repository.working_key(connection, key_id)
+        if found is None:
+            return None
+        seconds_left = (found.expires_at - now()).total_seconds() if found.expires_at else _FOREVER
+        return RecentKey.fresh(found.secret_hash, found.actor, seconds_left)
+
+    async def _recognised(self, found: RecentKey, approach: Approach) -> Actor:
+        """Remember a key that was shown to be right, and note its use when it was looked up."""
+        key_id = found.actor.key_id
+        if key_id is not None and self._recent.keep_key(key_id, found):
+            async with self._database.read() as connection:
+                await keys_repository.note_use(connection, key_id, approach.address)
+        return found.actor
 
     def _token_in(self, cookies: bytes) -> str | None:
         for part in cookies.split(b";"):

@@ -1,20 +1,17 @@
-"""All of identity's SQL."""
+"""Identity's SQL: users and sessions."""
 
-from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
-from bitcurrent.identity.model import ERASED, Actor, ApiKey, Role, Scope, Session, User
+from bitcurrent.identity.model import ERASED, Actor, Role, Session, User
 from bitcurrent.kernel.crypto import Vault
 from bitcurrent.kernel.database import Connection
-from bitcurrent.kernel.ids import SessionId, UserId, new_id
+from bitcurrent.kernel.ids import SessionId, UserId
 
 # Constants of this module, never somebody's input.
 _USER = "id, created_at, data_key, email_encrypted, display_name_encrypted, role, status, kyc_level"
 _SESSION = "id, user_id, created_at, expires_at, last_seen_at, address, device"
-_KEY = "id, key_id, label, scopes, created_at, expires_at, revoked_at, last_used_at"
 
 
 async def insert_user(
@@ -32,8 +29,8 @@ async def insert_user(
     row = await connection.fetchrow(
         f"""
         INSERT INTO users
-            (id, data_key, email_index, email_encrypted, display_name_encrypted, password_hash, role)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+            (id, data_key, email_index, email_encrypted, display_name_encrypted, password_hash, role, is_customer)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $7 = 'customer')
         ON CONFLICT (email_index) DO NOTHING RETURNING {_USER}
         """,
         user_id,
@@ -121,13 +118,15 @@ async def session_actor(connection: Connection, session_id: SessionId, user_id: 
             UPDATE user_sessions SET last_seen_at = now()
             WHERE id = $1 AND revoked_at IS NULL AND last_seen_at < now() - interval '5 minutes'
         )
-        SELECT u.role, u.status FROM user_sessions s JOIN users u ON u.id = s.user_id
+        SELECT u.role, u.status, u.is_customer FROM user_sessions s JOIN users u ON u.id = s.user_id
         WHERE s.id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.expires_at > now() AND u.status <> 'closed'
         """,
         session_id,
         user_id,
     )
-    return Actor(user_id, row["role"], row["status"], session_id=session_id) if row else None
+    if row is None:
+        return None
+    return Actor(user_id, row["role"], row["status"], session_id=session_id, is_customer=row["is_customer"])
 
 
 async def live_sessions(connection: Connection, user_id: UserId, *, before: UUID | None, limit: int) -> list[Session]:
@@ -163,108 +162,6 @@ async def revoke_sessions(
     return [SessionId(row["id"]) for row in rows]
 
 
-async def insert_key(
-    connection: Connection,
-    *,
-    user_id: UserId,
-    key_id: str,
-    secret_hash: bytes,
-    label: str,
-    scopes: Sequence[Scope],
-    expires_at: datetime | None,
-) -> ApiKey:
-    """A new API key."""
-    row = await connection.fetchrow(
-        f"""
-        INSERT INTO api_keys (id, user_id, key_id, secret_hash, label, scopes, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {_KEY}
-        """,
-        new_id(),
-        user_id,
-        key_id,
-        secret_hash,
-        label,
-        list(scopes),
-        expires_at,
-    )
-    assert row is not None  # INSERT … RETURNING gives its row
-    return _key_of(row)
-
-
-async def key_exists(connection: Connection, key_id: str) -> bool:
-    """Whether there is, or was, a key with this id."""
-    found = await connection.fetchval("SELECT EXISTS (SELECT FROM api_keys WHERE key_id = $1)", key_id)
-    return bool(found)
-
-
-async def count_keys(connection: Connection, user_id: UserId) -> int:
-    """Keys that still work. Locks the user, so that two keys made at once are counted one after the other."""
-    await connection.execute("SELECT 1 FROM users WHERE id = $1 FOR UPDATE", user_id)
-    count = await connection.fetchval(
-        """
-        SELECT count(*) FROM api_keys
-        WHERE user_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-        """,
-        user_id,
-    )
-    return int(count)
-
-
-async def keys(connection: Connection, user_id: UserId, *, before: UUID | None, limit: int) -> list[ApiKey]:
-    """A user's API keys, newest first, revoked ones too."""
-    rows = await connection.fetch(
-        f"""
-        SELECT {_KEY} FROM api_keys WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2)
-        ORDER BY id DESC LIMIT $3
-        """,
-        user_id,
-        before,
-        limit,
-    )
-    return [_key_of(row) for row in rows]
-
-
-async def revoke_key(connection: Connection, user_id: UserId, key_id: str) -> bool | None:
-    """Revoke a user's key: True now, False when it was already, None when there is none such."""
-    row = await connection.fetchrow(
-        """
-        WITH ended AS (
-            UPDATE api_keys SET revoked_at = now()
-            WHERE user_id = $1 AND key_id = $2 AND revoked_at IS NULL RETURNING id
-        )
-        SELECT EXISTS (SELECT FROM ended) AS now FROM api_keys WHERE user_id = $1 AND key_id = $2
-        """,
-        user_id,
-        key_id,
-    )
-    return bool(row["now"]) if row else None
-
-
-async def key_actor(
-    connection: Connection, key_id: str, secret_hash: bytes
-) -> tuple[bytes, datetime | None, Actor] | None:
-    """The stored hash, the end and the owner of a working key; notes its use, at most once a minute."""
-    row = await connection.fetchrow(
-        """
-        WITH used AS (
-            UPDATE api_keys SET last_used_at = now()
-            WHERE key_id = $1 AND secret_hash = $2 AND revoked_at IS NULL
-              AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
-        )
-        SELECT k.secret_hash, k.expires_at, k.scopes, u.id, u.role, u.status
-        FROM api_keys k JOIN users u ON u.id = k.user_id
-        WHERE k.key_id = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
-          AND u.status <> 'closed'
-        """,
-        key_id,
-        secret_hash,
-    )
-    if row is None:
-        return None
-    actor = Actor(UserId(row["id"]), row["role"], row["status"], frozenset(row["scopes"]), key_id=key_id)
-    return row["secret_hash"], row["expires_at"], actor
-
-
 def email_index(vault: Vault, email: str) -> bytes:
     """What a normalised address is looked up by."""
     return vault.blind_index(email, purpose="users.email")
@@ -285,17 +182,4 @@ def _user_of(vault: Vault, row: asyncpg.Record) -> User:
         role=row["role"],
         status=row["status"],
         kyc_level=row["kyc_level"],
-    )
-
-
-def _key_of(row: asyncpg.Record) -> ApiKey:
-    return ApiKey(
-        id=row["id"],
-        key_id=row["key_id"],
-        label=row["label"],
-        scopes=frozenset(row["scopes"]),
-        created_at=row["created_at"],
-        expires_at=row["expires_at"],
-        revoked_at=row["revoked_at"],
-        last_used_at=row["last_used_at"],
     )

@@ -3,23 +3,20 @@
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from bitcurrent.identity import schemas
+from bitcurrent.identity import key_routes, schemas
 from bitcurrent.identity.guards import CurrentActor, requires_actor, requires_session
 from bitcurrent.identity.service import Identity, Login
 from bitcurrent.identity.tokens import LIFETIME
-from bitcurrent.kernel.database import Connection, Database
+from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.errors import NotFound
 from bitcurrent.kernel.ids import SessionId
 from bitcurrent.settings import Settings
 from bitcurrent.web.addresses import Addresses
-from bitcurrent.web.idempotency import answer_once
-from bitcurrent.web.openapi import IDEMPOTENT
 from bitcurrent.web.pages import LIMIT_DEFAULT, CursorText, Limit, page_of, read_cursor
 from bitcurrent.web.schemas import Page
 
@@ -190,67 +187,6 @@ async def end_other_sessions(
     return schemas.Ended(sessions=len(ended))
 
 
-@post(
-    "/api/api-keys",
-    summary="Make an API key",
-    tags=TAGS,
-    operation_id="createApiKey",
-    guards=[requires_session],
-    opt={IDEMPOTENT: True},
-)
-async def create_api_key(
-    request: AnyRequest,
-    data: schemas.CreateApiKey,
-    actor: CurrentActor,
-    identity: Who,
-    database: Where,
-    addresses: Origin,
-) -> Response[schemas.ApiKeyCreated]:
-    """The secret is in this answer and nowhere else."""
-    actor.require_scope("trade")
-
-    async def effect(connection: Connection) -> schemas.ApiKeyCreated:
-        made = await identity.create_key(
-            connection,
-            actor,
-            label=data.label,
-            scopes=data.scopes,
-            expires_at=data.expires_at,
-            address=addresses.of(request.scope),
-        )
-        return schemas.api_key_created(made)
-
-    # What is remembered for a replay lacks the secret: it is stored nowhere but as a hash.
-    return await answer_once(request, database, actor.user_id, effect, status=201, remember=_without_secret)
-
-
-@get("/api/api-keys", summary="My API keys", tags=TAGS, operation_id="listApiKeys", guards=[requires_session])
-async def list_api_keys(
-    actor: CurrentActor, identity: Who, database: Where, limit: Limit = LIMIT_DEFAULT, cursor: CursorText = None
-) -> Page[schemas.ApiKey]:
-    """Newest first, revoked ones too."""
-    before = read_cursor(cursor, UUID)
-    async with database.read() as connection:
-        rows = await identity.keys(connection, actor, before=before, limit=limit + 1)
-    return page_of(rows, limit, item=schemas.api_key, key=lambda row: row.id)
-
-
-@delete(
-    "/api/api-keys/{key_id:str}",
-    summary="Revoke an API key",
-    tags=TAGS,
-    operation_id="revokeApiKey",
-    guards=[requires_session],
-)
-async def revoke_api_key(
-    request: AnyRequest, key_id: FromPath[str], actor: CurrentActor, identity: Who, database: Where, addresses: Origin
-) -> None:
-    """Revoking it again is no error."""
-    async with database.transaction() as connection:
-        await identity.revoke_key(connection, actor, key_id, address=addresses.of(request.scope))
-    await identity.announce(keys=[key_id])
-
-
 ROUTES = (
     register,
     log_in,
@@ -260,9 +196,7 @@ ROUTES = (
     list_sessions,
     end_session,
     end_other_sessions,
-    create_api_key,
-    list_api_keys,
-    revoke_api_key,
+    *key_routes.ROUTES,
 )
 
 
@@ -285,7 +219,3 @@ def _cookie(identity: Identity, settings: Settings, value: str, seconds: int) ->
 
 def _device(request: AnyRequest) -> str:
     return request.headers.get("user-agent", "")
-
-
-def _without_secret(made: schemas.ApiKeyCreated) -> schemas.ApiKeyCreated:
-    return msgspec.structs.replace(made, secret_key=None)

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from bitcurrent.identity import model
-from bitcurrent.identity.service import Login, NewApiKey
+from bitcurrent.identity.service import Login
 from bitcurrent.web.schemas import Answer, Request
 
 # Generous bounds: the model's own checks say what is wrong in better words.
@@ -35,14 +35,6 @@ class ChangePassword(Request, frozen=True, kw_only=True):
 
     current_password: _Password
     new_password: _Password
-
-
-class CreateApiKey(Request, frozen=True, kw_only=True):
-    """Make a key for a program."""
-
-    label: _Text
-    scopes: Annotated[list[model.Scope], msgspec.Meta(min_length=1, max_length=2)]
-    expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class User(Answer, frozen=True, kw_only=True):
@@ -86,25 +78,6 @@ class Session(Answer, frozen=True, kw_only=True):
     current: bool
 
 
-class ApiKey(Answer, frozen=True, kw_only=True):
-    """A key for a program, without its secret."""
-
-    key_id: str
-    label: str
-    scopes: list[model.Scope]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
-
-
-class ApiKeyCreated(Answer, frozen=True, kw_only=True):
-    """A new key. The secret is shown this once: a repeated request answers it as null."""
-
-    api_key: ApiKey
-    secret_key: str | None
-
-
 class Ended(Answer, frozen=True, kw_only=True):
     """How many sessions were ended."""
 
@@ -140,21 +113,3 @@ def session(value: model.Session, current: UUID | None) -> Session:
         device=value.device,
         current=value.id == current,
     )
-
-
-def api_key(value: model.ApiKey) -> ApiKey:
-    """A key as an answer."""
-    return ApiKey(
-        key_id=value.key_id,
-        label=value.label,
-        scopes=sorted(value.scopes),
-        created_at=value.created_at,
-        expires_at=value.expires_at,
-        revoked_at=value.revoked_at,
-        last_used_at=value.last_used_at,
-    )
-
-
-def api_key_created(value: NewApiKey) -> ApiKeyCreated:
-    """A new key as an answer, with its secret."""
-    return ApiKeyCreated(api_key=api_key(value.key), secret_key=value.secret)

@@ -5,11 +5,9 @@ has ended. Hashing a password happens before any transaction is open.
 """
 
 import hashlib
-import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Self
 from uuid import UUID
 
@@ -17,16 +15,13 @@ from redis.asyncio import Redis
 
 from bitcurrent.audit.service import record
 from bitcurrent.identity import repository
+from bitcurrent.identity.keys import KeyKeeper
 from bitcurrent.identity.model import (
-    API_KEYS_MAX,
     Actor,
-    ApiKey,
     EmailTaken,
     PasswordChangedMeanwhile,
     Role,
-    Scope,
     Session,
-    TooManyApiKeys,
     User,
     WrongCredentials,
     check_password_rules,
@@ -34,7 +29,7 @@ from bitcurrent.identity.model import (
     normalise_email,
 )
 from bitcurrent.identity.passwords import Passwords
-from bitcurrent.identity.recognition import Recognition, hash_secret
+from bitcurrent.identity.recognition import Recognition
 from bitcurrent.identity.tokens import LIFETIME
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.database import Connection, Database
@@ -48,7 +43,6 @@ LOGINS_PER_ACCOUNT = Limit("login-account", attempts=10, seconds=300)
 LOGINS_PER_ADDRESS = Limit("login-address", attempts=100, seconds=300)
 REGISTRATIONS_PER_ADDRESS = Limit("register-address", attempts=100, seconds=300)
 DEVICE_LENGTH_MAX = 200
-LABEL_LENGTH_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +64,7 @@ class Login:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class NewApiKey:
-    """A key with its secret, which exists in this moment only."""
-
-    key: ApiKey
-    secret: str
-
-
-class Identity(Recognition):
+class Identity(Recognition, KeyKeeper):
     """Knows who somebody is, and keeps their accounts."""
 
     def __init__(self, database: Database, redis: Redis, settings: Settings) -> None:
@@ -275,85 +261,6 @@ class Identity(Recognition):
     async def sessions(self, connection: Connection, actor: Actor, *, before: UUID | None, limit: int) -> list[Session]:
         """The actor's open sessions, newest first."""
         return await repository.live_sessions(connection, actor.user_id, before=before, limit=limit)
-
-    # ---- API keys
-
-    async def create_key(
-        self,
-        connection: Connection,
-        actor: Actor,
-        *,
-        label: str,
-        scopes: Sequence[Scope],
-        expires_at: datetime | None,
-        address: str,
-    ) -> NewApiKey:
-        """A new API key; its secret is in the answer and nowhere else. Raises Invalid or TooManyApiKeys."""
-        cleaned = " ".join(label.split())
-        if not 1 <= len(cleaned) <= LABEL_LENGTH_MAX or not cleaned.isprintable():
-            raise Invalid(f"A label has 1 to {LABEL_LENGTH_MAX} visible characters.", field="label")
-        if not scopes:
-            raise Invalid("Name at least one scope: read or trade.", field="scopes")
-        if expires_at is not None and expires_at <= now():
-            raise Invalid("The end must lie in the future.", field="expires_at")
-        if await repository.count_keys(connection, actor.user_id) >= API_KEYS_MAX:
-            raise TooManyApiKeys
-        secret = secrets.token_urlsafe(30)
-        key = await repository.insert_key(
-            connection,
-            user_id=actor.user_id,
-            key_id=new_key_id(),
-            secret_hash=hash_secret(secret),
-            label=cleaned,
-            scopes=sorted(set(scopes)),
-            expires_at=expires_at,
-        )
-        await self._note_key(connection, actor, "api_key.created", key.key_id, address)
-        return NewApiKey(key, secret)
-
-    async def ensure_key(
-        self,
-        connection: Connection,
-        actor: Actor,
-        *,
-        key_id: str,
-        secret: str,
-        label: str,
-        scopes: Sequence[Scope],
-    ) -> None:
-        """A key that is known beforehand (the demo's bot), made unless there is one with this id, revoked or not."""
-        if await repository.key_exists(connection, key_id):
-            return
-        await repository.insert_key(
-            connection,
-            user_id=actor.user_id,
-            key_id=key_id,
-            secret_hash=hash_secret(secret),
-            label=label,
-            scopes=sorted(set(scopes)),
-            expires_at=None,
-        )
-        await self._note_key(connection, actor, "api_key.created", key_id, "demo data")
-
-    async def keys(self, connection: Connection, actor: Actor, *, before: UUID | None, limit: int) -> list[ApiKey]:
-        """The actor's API keys, newest first, revoked ones too."""
-        return await repository.keys(connection, actor.user_id, before=before, limit=limit)
-
-    async def revoke_key(self, connection: Connection, actor: Actor, key_id: str, *, address: str) -> None:
-        """Revoke one of the actor's keys; again is no error. Raises NotFound. Call `announce(keys=[key_id])` after."""
-        revoked = await repository.revoke_key(connection, actor.user_id, key_id)
-        if revoked is None:
-            raise NotFound("You have no API key with this id.")
-        if revoked:
-            await self._note_key(connection, actor, "api_key.revoked", key_id, address)
-
-    async def _note_key(self, connection: Connection, actor: Actor, action: str, key_id: str, address: str) -> None:
-        await record(connection, actor_id=actor.user_id, action=action, subject=f"api_key:{key_id}", address=address)
-
-
-def new_key_id() -> str:
-    """A key id: BK and eighteen capitals and digits."""
-    return "BK" + secrets.token_hex(9).upper()
 
 
 def _printable(text: str) -> str:

@@ -29,6 +29,7 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     user_id: UserId
     role: Role
     status: Status
+    is_customer: bool
 
 
 class SessionCache:
@@ -55,13 +56,13 @@ class SessionCache:
             kept = msgspec.json.decode(value, type=_Kept)
         except msgspec.MsgspecError:
             return None  # written by another version: PostgreSQL knows
-        return Actor(kept.user_id, kept.role, kept.status, session_id=session_id)
+        return Actor(kept.user_id, kept.role, kept.status, session_id=session_id, is_customer=kept.is_customer)
 
     async def keep(self, session_id: SessionId, actor: Actor) -> None:
         """Keep a session that PostgreSQL has just confirmed, unless it has ended in the meantime."""
         if time.monotonic() < self._rests_until:
             return
-        value = msgspec.json.encode(_Kept(actor.user_id, actor.role, actor.status))
+        value = msgspec.json.encode(_Kept(actor.user_id, actor.role, actor.status, actor.is_customer))
         try:
             await self._redis.set(_key(session_id), value, ex=SECONDS, nx=True)
         except REDIS_ERRORS as error:

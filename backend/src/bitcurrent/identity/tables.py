@@ -20,6 +20,8 @@ users = sa.Table(
     sa.Column("role", sa.Text, nullable=False, server_default="customer"),
     sa.Column("status", sa.Text, nullable=False, server_default="active"),
     sa.Column("kyc_level", sa.Text, nullable=False, server_default="none"),
+    # Operators look after other people's accounts; only who became a customer has one.
+    sa.Column("is_customer", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("password_changed_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.CheckConstraint("role IN ('customer', 'support', 'compliance', 'finance', 'admin')", name="role"),
     sa.CheckConstraint("status IN ('active', 'frozen', 'closed')", name="status"),
@@ -84,6 +86,25 @@ api_keys = sa.Table(
     sa.Column("expires_at", sa.DateTime(timezone=True)),
     sa.Column("revoked_at", sa.DateTime(timezone=True)),
     sa.Column("last_used_at", sa.DateTime(timezone=True)),
+    sa.Column("last_used_address", sa.Text),
+    # What the owner bound it to; null allows all.
+    sa.Column("networks", pg.ARRAY(sa.Text)),
+    sa.Column("symbols", pg.ARRAY(sa.Text)),
+    sa.Column("daily_notional", sa.Numeric(38, 18)),
+    sa.Column("require_signature", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.CheckConstraint("daily_notional > 0", name="daily_notional"),
     sa.Index("idx_api_keys_user", "user_id", "created_at"),
     sa.CheckConstraint("scopes <@ ARRAY['read', 'trade']::text[]", name="scopes"),
+)
+
+api_key_days = sa.Table(
+    "api_key_days",
+    metadata,
+    sa.Column("key_id", sa.Text, sa.ForeignKey("api_keys.key_id"), nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    # USD worth of the orders placed with the key on that day (UTC).
+    sa.Column("used", sa.Numeric(38, 18), nullable=False),
+    sa.PrimaryKeyConstraint("key_id", "day"),
+    sa.CheckConstraint("used >= 0", name="used"),
+    postgresql_with={"fillfactor": 50},
 )
