@@ -21,6 +21,7 @@ _PREFIX: Final = "BITCURRENT_SANDBOX"
 @click.command(context_settings={"auto_envvar_prefix": _PREFIX})
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8002, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option("--smtp-port", type=click.IntRange(1, 65535), help="Port on which the mailbox takes letters.")
 @click.option("--data", default="var/sandbox", show_default=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option("--key-id", required=True, help="The key that clients must show.")
 @click.option("--secret-key", required=True, help="Its secret.")
@@ -34,6 +35,7 @@ _PREFIX: Final = "BITCURRENT_SANDBOX"
 def main(
     host: str,
     port: int,
+    smtp_port: int | None,
     data: Path,
     key_id: str,
     secret_key: str,
@@ -45,7 +47,7 @@ def main(
     speed: float,
     symbol: str,
 ) -> None:
-    """Run a venue that speaks Alpaca's protocols; every option is also read from BITCURRENT_SANDBOX_..."""
+    """Run a venue that speaks Alpaca's protocols, and a mailbox; options are also read from BITCURRENT_SANDBOX_..."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     use_exact_arithmetic()
     coin = assets.find(symbol)
@@ -69,7 +71,7 @@ def main(
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(serve(options, host=host, port=port))
+            runner.run(serve(options, host=host, port=port, smtp_port=smtp_port))
         except ReplayFileError as error:
             raise click.ClickException(str(error)) from error
 

@@ -29,6 +29,8 @@ from bitcurrent_sandbox.http import (
     send_half,
     send_reply,
 )
+from bitcurrent_sandbox.mailbox import PREFIX as MAILBOX
+from bitcurrent_sandbox.mailbox import Mailbox
 
 _STOP_SECONDS: Final = 1
 _IDLE_SECONDS: Final = 75
@@ -68,11 +70,12 @@ class Lines:
 
 
 class Site:
-    """The ASGI application: the venue below /alpaca, the operator's page and controls below /sandbox."""
+    """The ASGI application: the venue below /alpaca, the operator's page, controls and mailbox below /sandbox."""
 
-    def __init__(self, venue: Venue, lines: Lines) -> None:
+    def __init__(self, venue: Venue, lines: Lines, mailbox: Mailbox) -> None:
         self._venue = venue
         self._lines = lines
+        self._mailbox = mailbox
         self._control = Control(venue)
         self._page = resources.files("bitcurrent_sandbox").joinpath("page.html").read_bytes()
 
@@ -91,6 +94,8 @@ class Site:
                     reply = await self._venue.answer(request)
                 elif request.path.startswith("/sandbox/control/"):
                     reply = self._control.answer(request)
+                elif request.path.startswith(MAILBOX):
+                    reply = self._mailbox.answer(request)
                 else:
                     reply = self._plain(request.path)
             except (BadBody, TimeoutError) as error:
@@ -153,11 +158,11 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def serve(options: VenueOptions, *, host: str, port: int) -> None:
-    """Run until SIGTERM or Ctrl-C."""
-    venue, lines = Venue(options), Lines()
+async def serve(options: VenueOptions, *, host: str, port: int, smtp_port: int | None = None) -> None:
+    """Run until SIGTERM or Ctrl-C; without a port for SMTP the mailbox stays empty."""
+    venue, lines, mailbox = Venue(options), Lines(), Mailbox()
     config = uvicorn.Config(
-        Site(venue, lines),
+        Site(venue, lines, mailbox),
         host=host,
         port=port,
         http=lines.protocol(),
@@ -172,9 +177,13 @@ async def serve(options: VenueOptions, *, host: str, port: int) -> None:
     )
     server = _Server(config, venue)
     await venue.start()
+    if smtp_port is not None:
+        await mailbox.listen(host, smtp_port)
+        log.info("sandbox mailbox: smtp://%s:%d", host, smtp_port)
     log.info("sandbox venue on http://%s:%d%s", host, port, PREFIX)
     try:
         await server.serve()
     finally:
+        await mailbox.stop()
         await venue.stop()
         venue.store.close()
