@@ -17,6 +17,7 @@ from litestar.types import ControllerRouterHandler
 from bitcurrent.botapi import routes as botapi_routes
 from bitcurrent.identity import routes as identity_routes
 from bitcurrent.identity.guards import provide_actor
+from bitcurrent.identity.privacy import routes as privacy_routes
 from bitcurrent.identity.recognition import session_cookie
 from bitcurrent.market_data import routes as market_data_routes
 from bitcurrent.portfolio import routes as portfolio_routes
@@ -34,6 +35,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *health.ROUTES,
     *openapi.ROUTES,
     *identity_routes.ROUTES,
+    *privacy_routes.ROUTES,
     *market_data_routes.ROUTES,
     *trading_routes.ROUTES,
     *portfolio_routes.ROUTES,

@@ -46,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str = "http://127.0.0.1:8000"
     live_url: str = "ws://127.0.0.1:8001"
     allowed_origins: str = ""
+    # How long the law wants a closed account's personal data kept before it may be erased: five years by default.
+    erase_after_days: Annotated[int, msgspec.Meta(ge=0, le=36_525)] = 1_826
     # Addresses or networks, with commas, whose X-Forwarded-For is believed; nobody's by default.
     trusted_proxies: str = ""
     # /metrics of the API, on 127.0.0.1 only; 0 serves none.

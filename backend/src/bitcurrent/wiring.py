@@ -10,16 +10,20 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from bitcurrent.botapi.service import BotApi
+from bitcurrent.identity.privacy.export import export_with
+from bitcurrent.identity.privacy.service import Privacy
 from bitcurrent.identity.service import Identity
 from bitcurrent.integrations.alpaca.data import AlpacaData
 from bitcurrent.kernel.cache import connect_redis
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.rewrapping import application_name
+from bitcurrent.ledger.export import export as export_books
 from bitcurrent.market_data.listing import MarketList
 from bitcurrent.market_data.ports import MarketDataSource
 from bitcurrent.market_data.service import MarketData
 from bitcurrent.portfolio.service import PortfolioReader
 from bitcurrent.settings import Settings
+from bitcurrent.trading.export import export as export_orders
 from bitcurrent.trading.service import Trading
 from bitcurrent.web.addresses import Addresses
 
@@ -33,6 +37,7 @@ class Brokerage:
     redis: Redis
     addresses: Addresses
     identity: Identity
+    privacy: Privacy
     market_source: MarketDataSource
     market_data: MarketData
     market_list: MarketList
@@ -68,6 +73,13 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             redis=redis,
             addresses=Addresses(settings.trusted_proxies),
             identity=identity,
+            privacy=Privacy(
+                database,
+                redis,
+                identity,
+                erase_after_days=settings.erase_after_days,
+                exports=(export_with(identity.vault), export_books, export_orders),
+            ),
             market_source=market_source,
             market_data=market_data,
             market_list=MarketList(market_data),

@@ -104,6 +104,7 @@ class Worker:
                 asyncio.create_task(self._feed_prices()),
                 asyncio.create_task(self._repeat("partitions", self._make_partitions)),
                 asyncio.create_task(self._repeat("purge", self._purge)),
+                asyncio.create_task(self._repeat("erasures", self._erase)),
                 asyncio.create_task(self._count_backlog()),
                 asyncio.create_task(self._audit.keep()),
             ]
@@ -152,6 +153,11 @@ class Worker:
         while removed:
             async with self._brokerage.database.transaction() as connection:
                 removed = await purge_answers(connection)
+
+    async def _erase(self) -> None:
+        """Forget customers whose time has come."""
+        while await self._brokerage.privacy.erase_due():
+            pass
 
     async def _count_backlog(self) -> None:
         while True:

@@ -1,10 +1,12 @@
 """All the SQL of the ledger."""
 
+from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from uuid import UUID
 
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import UserId
+from bitcurrent.kernel.personal_data import rows_of
 from bitcurrent.ledger.model import Balance, EntryLine, Journal
 
 
@@ -76,3 +78,23 @@ async def sum_entries(connection: Connection, user_id: UserId, currency: str) ->
     )
     assert row is not None
     return row["lines"], row["available"], row["held"]
+
+
+def balance_rows(connection: Connection, user_id: UserId) -> AsyncIterator[Mapping[str, object]]:
+    """A customer's balances for an export, empty ones too."""
+    return rows_of(
+        connection, "SELECT currency, available, held FROM balances WHERE user_id = $1 ORDER BY currency", user_id
+    )
+
+
+def entry_rows(connection: Connection, user_id: UserId) -> AsyncIterator[Mapping[str, object]]:
+    """Every line that ever moved a customer's money, for an export, oldest first."""
+    return rows_of(
+        connection,
+        """
+        SELECT e.created_at, e.journal_id, j.kind, j.reference, e.account, e.currency, e.amount, e.balance_after
+        FROM entries e JOIN journals j ON j.id = e.journal_id AND j.created_at = e.created_at
+        WHERE e.user_id = $1 ORDER BY e.created_at, e.journal_id, e.line
+        """,
+        user_id,
+    )

@@ -1,7 +1,10 @@
 """The SQL of searching past orders and executions. Every search is bounded by its limit and walks one index."""
 
+from collections.abc import AsyncIterator, Mapping
+
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import OrderId, UserId
+from bitcurrent.kernel.personal_data import rows_of
 from bitcurrent.trading.model import OrderState, Side
 from bitcurrent.trading.searches import Execution, ExecutionSearch, OrderSearch
 
@@ -76,3 +79,30 @@ async def search_executions(connection: Connection, user_id: UserId, which: Exec
         )
         for row in rows
     ]
+
+
+def order_rows(connection: Connection, user_id: UserId) -> AsyncIterator[Mapping[str, object]]:
+    """A customer's orders for an export, oldest first."""
+    return rows_of(
+        connection,
+        """
+        SELECT id, created_at, updated_at, client_order_id, source, market, side, type, time_in_force, quantity,
+            notional, limit_price, stop_price, fee_bps, state, reason, filled_quantity, filled_cost, fee, fee_currency,
+            replaces, replaced_by, submitted_at, finished_at
+        FROM orders WHERE user_id = $1 ORDER BY created_at, id
+        """,
+        user_id,
+    )
+
+
+def fill_rows(connection: Connection, user_id: UserId) -> AsyncIterator[Mapping[str, object]]:
+    """A customer's fills for an export, oldest first."""
+    return rows_of(
+        connection,
+        """
+        SELECT id, created_at, filled_at, order_id, market, side, quantity, price, cost, fee, fee_currency, fee_bps,
+            liquidity
+        FROM fills WHERE user_id = $1 ORDER BY created_at, id
+        """,
+        user_id,
+    )
