@@ -48,9 +48,9 @@ class Visit:
     user_id: UserId
 
 
-def run(settings: Settings, live_url: str) -> int:
+def run(settings: Settings, live_url: str, console: Console | None = None) -> int:
     """Play the hour; the exit code is 0 when the laws hold at its end."""
-    console = Console()
+    console = console or Console()
     if settings.env != "demo":
         console.print("[red]The demo gives money away: it runs only where BITCURRENT_ENV=demo.[/red]")
         return 1
