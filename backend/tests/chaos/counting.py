@@ -10,6 +10,15 @@ SEED = int(os.environ.get("BITCURRENT_CHAOS_SEED", str(int(time.time()))))
 """A new one for each run; BITCURRENT_CHAOS_SEED repeats an old one."""
 
 
+lines: list[str] = []
+"""What the end of the test run shows, whether tests passed or not."""
+
+
+def say(line: str) -> None:
+    """Have this shown at the end of the test run."""
+    lines.append(line)
+
+
 @dataclass(slots=True)
 class Layer:
     """One layer of the fault matrix while it runs."""
@@ -28,5 +37,5 @@ class Layer:
         """Tell what was really run, and fail when that was too little."""
         notes = ", ".join(f"{count} {what}" for what, count in sorted(self.notes.items()))
         seconds = time.monotonic() - self.began
-        print(f"chaos {self.name}: {self.ran} (floor {self.floor}), seed {SEED}, {seconds:.1f} s; {notes}")
+        say(f"chaos {self.name}: {self.ran} (floor {self.floor}), seed {SEED}, {seconds:.1f} s; {notes}")
         assert self.ran >= self.floor, f"{self.name}: only {self.ran} of {self.floor}"

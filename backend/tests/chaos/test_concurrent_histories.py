@@ -7,8 +7,8 @@ from tests.chaos.counting import SCALE, SEED, Layer
 from tests.chaos.histories import live_through
 from tests.support import books
 
-HISTORIES = 120 * SCALE
-LAWS_EVERY = 40 * SCALE
+HISTORIES = 100 * SCALE
+LAWS_EVERY = 50 * SCALE
 """All laws over all books; each history is compared with its own story anyway."""
 
 

@@ -175,7 +175,8 @@ async def _ask(
         order_id = answers[f"place-{number}" if method == "PATCH" else f"change-{number}"].json()["id"]
         if method == "PATCH":
             await floor.until_true(
-                lambda: floor.count("SELECT state = 'submitted' FROM orders WHERE id = $1", order_id), seconds=20
+                lambda: floor.count("SELECT state IN ('submitted', 'replaced') FROM orders WHERE id = $1", order_id),
+                seconds=20,
             )
         path = f"{path}/{order_id}"
     return await http.request(method, path, json=body, headers={"Idempotency-Key": key})

@@ -21,7 +21,7 @@ from bitcurrent.trading.model import Order
 from bitcurrent.trading.placing import PlacingQueue, Waiting
 from bitcurrent.trading.ports import VenueOrder, VenueRefused, VenueUnknown
 from bitcurrent.trading.repository import PlaceOutcome
-from tests.chaos.counting import SEED
+from tests.chaos.counting import SEED, say
 from tests.chaos.faulty_venue import SUBMIT, Fault, Round
 from tests.chaos.histories import live_through
 from tests.chaos.power_cuts import TROUBLE, power_cut
@@ -182,6 +182,6 @@ async def test_a_bug_at_the_venue_is_seen(
 
 def test_every_planted_bug_was_caught() -> None:
     for name, seen in caught.items():
-        print(f"  caught: {name} ({seen})")
-    print(f"chaos G planted bugs: {len(caught)} of {PLANTED} caught, seed {SEED}")
+        say(f"  caught: {name} ({seen})")
+    say(f"chaos G planted bugs: {len(caught)} of {PLANTED} caught, seed {SEED}")
     assert len(caught) == PLANTED
