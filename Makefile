@@ -5,6 +5,8 @@ PORT ?= 8000
 DATA ?= ./var
 ARGS ?=
 TESTS ?= backend/tests
+# How many times the counts of `make test`.
+CHAOS ?= 5
 
 BIN := .venv/bin
 LOCK := backend/requirements.lock
@@ -41,8 +43,9 @@ format: developer ## Put the code into its one form
 bench: developer ## Measure, side by side, in under five minutes
 	@exec "$(BIN)/python" -m bench $(ARGS)
 
-chaos: developer ## The whole fault matrix, in at most ten minutes
-	@exec "$(BIN)/pytest" backend/tests/chaos --timeout 700 $(ARGS)
+chaos: developer ## The whole fault matrix, in at most ten minutes: make chaos [CHAOS=5]
+	@BITCURRENT_CHAOS_SCALE="$(CHAOS)" BITCURRENT_LAW_EXAMPLES="$$(( $(CHAOS) * 150 ))" \
+		"$(BIN)/pytest" backend/tests/laws backend/tests/chaos $(ARGS)
 
 lock: developer ## Resolve the dependencies anew into both lock files (fetches uv for the moment)
 	@.ci/lock $(ARGS)
