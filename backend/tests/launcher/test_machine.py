@@ -83,7 +83,7 @@ def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
     first, made = credentials.ensure(tmp_path / "secrets", cluster_exists=False)
     again, made_again = credentials.ensure(tmp_path / "secrets", cluster_exists=True)
     assert first == again
-    assert (made, made_again) == (10, 0)
+    assert (made, made_again) == (11, 0)
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "secrets").iterdir()} == {0o600}
     assert min(len(first.secret_key), len(first.password_pepper)) >= 32
