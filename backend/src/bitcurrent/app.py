@@ -9,7 +9,6 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.config.compression import CompressionConfig
-from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
@@ -24,6 +23,7 @@ from bitcurrent.portfolio import routes as portfolio_routes
 from bitcurrent.settings import Settings
 from bitcurrent.trading import routes as trading_routes
 from bitcurrent.web import health, openapi
+from bitcurrent.web.answers import Answer
 from bitcurrent.web.edge import Edge
 from bitcurrent.web.json import TYPE_ENCODERS, StrictJson
 from bitcurrent.web.metrics import metrics_server
@@ -55,21 +55,24 @@ def build_app(settings: Settings, routes: Sequence[ControllerRouterHandler] = RO
         dto=StrictJson,
         return_dto=None,
         type_encoders=TYPE_ENCODERS,
+        response_class=Answer,
         exception_handlers={Exception: answer_problem},
         request_max_body_size=BODY_BYTES_MAX,
         compression_config=CompressionConfig(
-            backend="gzip",
+            # Brotli where the client takes it, else gzip, else neither.
+            backend="brotli",
+            brotli_quality=4,
+            brotli_gzip_fallback=True,
             minimum_size=1000,
             gzip_compress_level=5,
             # For handlers that give out bytes compressed already.
             exclude_opt_key="exclude_from_compression",
         ),
-        cors_config=_cors(settings),
         logging_config=None,
         openapi_config=openapi.openapi_config(version("bitcurrent"), session_cookie(settings)),
         plugins=[openapi.AmountSchema()],
     )
-    app.asgi_handler = Edge(app.asgi_handler, settings)
+    app.asgi_handler = Edge(app, settings)
     return app
 
 
@@ -90,8 +93,3 @@ def _provide(name: str) -> Provide:
         return state[name]
 
     return Provide(service, sync_to_thread=False)
-
-
-def _cors(settings: Settings) -> CORSConfig | None:
-    origins = [origin.strip() for origin in settings.allowed_origins.split(",") if origin.strip()]
-    return CORSConfig(allow_origins=origins, allow_credentials=True, max_age=600) if origins else None

@@ -52,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: str = ""
     # /metrics of the API, on 127.0.0.1 only; 0 serves none.
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    # Every budget of requests is multiplied by this; for measurements and tests, which come from one address.
+    rate_limit_factor: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     api_workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     alpaca_requests_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
     venue_missing_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60

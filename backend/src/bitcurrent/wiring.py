@@ -26,6 +26,7 @@ from bitcurrent.settings import Settings
 from bitcurrent.trading.export import export as export_orders
 from bitcurrent.trading.service import Trading
 from bitcurrent.web.addresses import Addresses
+from bitcurrent.web.rates import RateLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class Brokerage:
     database: Database
     redis: Redis
     addresses: Addresses
+    rates: RateLimits
     identity: Identity
     privacy: Privacy
     market_source: MarketDataSource
@@ -72,6 +74,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             database=database,
             redis=redis,
             addresses=Addresses(settings.trusted_proxies),
+            rates=RateLimits(redis, factor=settings.rate_limit_factor),
             identity=identity,
             privacy=Privacy(
                 database,

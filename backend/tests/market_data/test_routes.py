@@ -123,7 +123,7 @@ async def test_one_market_by_every_spelling(client: httpx.AsyncClient) -> None:
 
 
 async def test_an_unknown_market_is_a_404_that_says_so(client: httpx.AsyncClient) -> None:
-    for name in ("NOPE-USD", "BTC-EUR", "%00", "%F0%9F%AA%99", "x" * 5_000):
+    for name in ("NOPE-USD", "BTC-EUR", "%F0%9F%AA%99", "x" * 5_000):
         for tail in ("", "/candles", "/book", "/trades"):
             answer = await client.get(f"/api/markets/{name}{tail}")
             assert (answer.status_code, answer.json()["code"]) == (404, "unknown_market"), (name, tail)

@@ -40,6 +40,8 @@ def settings_for(database: DatabaseUrls, redis_url: str, sandbox: Sandbox | None
         alpaca_stream_url=sandbox.stream_url if sandbox else nowhere,
         alpaca_data_stream_url=sandbox.data_stream_url if sandbox else nowhere,
         base_url=ORIGIN,
+        # All of a test module's requests come from one address.
+        rate_limit_factor=1_000,
         database_connections_min=2,
         database_connections_max=8,
         log_level="info",

@@ -36,6 +36,7 @@ from bitcurrent.kernel.ids import OrderId, id_time
 from bitcurrent.market_data.model import UnknownMarket
 from bitcurrent.trading.model import Order, OrderState, Side
 from bitcurrent.trading.searches import ExecutionSearch, OrderSearch
+from bitcurrent.web.chain import OWN_CHAIN
 
 CALENDAR_DAYS_MAX = 3_700
 ACTIVITY_KINDS = frozenset({"FILL"})
@@ -133,7 +134,9 @@ async def read_asset(call: Call) -> Reply:
 async def submit_order(call: Call) -> Reply:
     """POST /v2/orders. The same client_order_id with the same content answers with the order that exists."""
     wish = read_wish(read_body(call.body, SubmitBody))
-    order, _ = await call.api.trading.place_order(call.actor.user_id, wish, source=SOURCE, request_hash=wish_hash(wish))
+    order, _ = await call.api.trading.place_order(
+        call.actor.user_id, wish, source=SOURCE, request_hash=wish_hash(wish), limits=call.actor.limits
+    )
     return reply(await _order_answer(call, order))
 
 
@@ -203,19 +206,20 @@ async def replace_order(call: Call) -> Reply:
         source=SOURCE,
         request_hash=request_hash("replace", str(order_id), body.qty, body.limit_price, body.stop_price),
         client_order_id=body.client_order_id or None,
+        limits=call.actor.limits,
     )
     return reply(await _order_answer(call, order))
 
 
 async def cancel_order(call: Call) -> Reply:
     """DELETE /v2/orders/{id}: 204; canceled at once when it had not been sent, else when the venue confirms."""
-    await call.api.trading.cancel_order(call.actor.user_id, _order_id(call))
+    await call.api.trading.cancel_order(call.actor.user_id, _order_id(call), limits=call.actor.limits)
     return NOTHING
 
 
 async def cancel_all_orders(call: Call) -> Reply:
     """DELETE /v2/orders: asks for a cancel of every open order, and says for each whether it could be asked."""
-    orders = await call.api.trading.cancel_all(call.actor.user_id)
+    orders = await call.api.trading.cancel_all(call.actor.user_id, limits=call.actor.limits)
     return reply([await _cancel_answer(call, order) for order in orders], 207)
 
 
@@ -295,13 +299,13 @@ _trading = Routes(TRADING_ROUTES)
 _data = Routes(DATA_ROUTES)
 
 
-@asgi("/v2", is_mount=True, copy_scope=False)
+@asgi("/v2", is_mount=True, copy_scope=False, opt={OWN_CHAIN: "Alpaca's answers, whatever happens."})
 async def trading_api(scope: Scope, receive: Receive, send: Send) -> None:
     """Alpaca's trading API."""
     await _trading(scope, receive, send)
 
 
-@asgi("/v1beta3", is_mount=True, copy_scope=False)
+@asgi("/v1beta3", is_mount=True, copy_scope=False, opt={OWN_CHAIN: "Alpaca's answers, whatever happens."})
 async def data_api(scope: Scope, receive: Receive, send: Send) -> None:
     """Alpaca's crypto data API."""
     await _data(scope, receive, send)

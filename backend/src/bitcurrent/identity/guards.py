@@ -11,7 +11,10 @@ from litestar.handlers import BaseRouteHandler
 from bitcurrent.identity.key_signing import Approach, no_body, target_of
 from bitcurrent.identity.model import Actor, Role, Scope
 from bitcurrent.identity.recognition import Recognition
+from bitcurrent.kernel.errors import Unauthenticated
 from bitcurrent.web.addresses import Addresses
+from bitcurrent.web.chain import stands_for
+from bitcurrent.web.rates import count_caller
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Guard = Callable[[Connection, BaseRouteHandler], Any]
@@ -27,7 +30,12 @@ async def actor_of(connection: Connection) -> Actor:
     if isinstance(known, Actor):
         return known
     identity: Recognition = connection.app.state["identity"]
-    actor = await identity.authenticate(connection.scope["headers"], approach=_approach(connection))
+    try:
+        actor = await identity.authenticate(connection.scope["headers"], approach=_approach(connection))
+    except Unauthenticated:
+        await count_caller(connection.scope)
+        raise
+    await count_caller(connection.scope, account=str(actor.user_id), key=actor.key_id)
     connection.scope[_SCOPE_KEY] = actor  # type: ignore[literal-required]  # ASGI lets layers add keys of their own
     return actor
 
@@ -63,7 +71,7 @@ def requires_scope(scope: Scope) -> Guard:
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
         (await actor_of(connection)).require_scope(scope)
 
-    return guard
+    return stands_for(guard, "authentication", f"A session, or an API key with the scope `{scope}`.")
 
 
 def requires_role(*roles: Role) -> Guard:
@@ -72,4 +80,8 @@ def requires_role(*roles: Role) -> Guard:
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
         (await actor_of(connection)).require_role(*roles)
 
-    return guard
+    return stands_for(guard, "authentication", f"A session of an operator: {' or '.join(roles)}.")
+
+
+stands_for(requires_actor, "authentication", "A session, or an API key of any scope.")
+stands_for(requires_session, "authentication", "A session; an API key is not enough.")

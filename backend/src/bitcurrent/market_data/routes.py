@@ -22,6 +22,7 @@ from bitcurrent.market_data.schemas import (
     trade_answer,
 )
 from bitcurrent.market_data.service import MarketData
+from bitcurrent.web.answers import CACHEABLE
 from bitcurrent.web.pages import (
     LIMIT_DEFAULT,
     CursorText,
@@ -40,6 +41,7 @@ TimeframeText = Annotated[str, QueryParameter(max_length=20, description=", ".jo
 Moment = Annotated[str | None, QueryParameter(max_length=40, description="RFC 3339, such as 2026-01-31T12:00:00Z.")]
 Depth = Annotated[int, QueryParameter(ge=1, le=100, description="Levels on each side: 20 by default, 100 at most.")]
 
+TAGS = ["markets"]
 TIES_MAX = 50
 """Trades of one and the same microsecond that a page boundary copes with."""
 
@@ -58,7 +60,7 @@ class InvalidTime(Invalid):
     "/api/markets",
     operation_id="listMarkets",
     summary="All markets with their prices",
-    tags=["markets"],
+    tags=TAGS,
     opt={"exclude_from_compression": True},  # compressed here, once for everyone
     responses={304: ResponseSpec(None, description="No figure has changed.", generate_examples=False)},
 )
@@ -80,7 +82,7 @@ async def list_markets(
     return Response(content, media_type="application/json", headers=headers)
 
 
-@get("/api/markets/{symbol:str}", operation_id="readMarket", summary="One market", tags=["markets"])
+@get("/api/markets/{symbol:str}", operation_id="readMarket", summary="One market", tags=TAGS, opt={CACHEABLE: True})
 async def read_market(
     symbol: SymbolPath, market_data: NamedDependency[MarketData], fields: Fields = None
 ) -> MarketAnswer | dict[str, Any]:
@@ -90,7 +92,13 @@ async def read_market(
     return choose_fields(answer, fields, MarketAnswer)
 
 
-@get("/api/markets/{symbol:str}/candles", operation_id="listCandles", summary="Candles, oldest first", tags=["markets"])
+@get(
+    "/api/markets/{symbol:str}/candles",
+    operation_id="listCandles",
+    summary="Candles, oldest first",
+    tags=TAGS,
+    opt={CACHEABLE: True},
+)
 async def list_candles(
     symbol: SymbolPath,
     market_data: NamedDependency[MarketData],
@@ -124,14 +132,26 @@ async def list_candles(
     )
 
 
-@get("/api/markets/{symbol:str}/book", operation_id="readBook", summary="The order book", tags=["markets"])
+@get(
+    "/api/markets/{symbol:str}/book",
+    operation_id="readBook",
+    summary="The order book",
+    tags=TAGS,
+    opt={CACHEABLE: True},
+)
 async def read_book(symbol: SymbolPath, market_data: NamedDependency[MarketData], depth: Depth = 20) -> BookAnswer:
     """The venue's order book as it was at most ten seconds ago, best prices first."""
     market = await market_data.market(symbol)
     return book_answer(await market_data.history.order_book(market.symbol), depth)
 
 
-@get("/api/markets/{symbol:str}/trades", operation_id="listTrades", summary="Trades, newest first", tags=["markets"])
+@get(
+    "/api/markets/{symbol:str}/trades",
+    operation_id="listTrades",
+    summary="Trades, newest first",
+    tags=TAGS,
+    opt={CACHEABLE: True},
+)
 async def list_trades(
     symbol: SymbolPath,
     market_data: NamedDependency[MarketData],

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, PathParameter, QueryParameter
 
 from bitcurrent.identity.guards import requires_scope
 from bitcurrent.identity.model import Actor
@@ -29,19 +29,32 @@ from bitcurrent.trading.schemas import (
 )
 from bitcurrent.trading.service import Trading
 from bitcurrent.web.amounts import Amount
+from bitcurrent.web.chain import RATE, REPEATABLE
 from bitcurrent.web.idempotency import REPLAYED, answer_once, intent_of
+from bitcurrent.web.openapi import IDEMPOTENT
 from bitcurrent.web.pages import LIMIT_DEFAULT, CursorText, Fields, Limit, choose_fields, page_of, read_cursor
 from bitcurrent.web.schemas import Page
 
 TAGS = ["Trading"]
 AnyRequest = Request[Any, Any, Any]
-SymbolFilter = Annotated[str | None, Parameter(query="symbol", max_length=40, description="Only this market.")]
-States = Annotated[list[OrderState] | None, Parameter(query="state", description="Only these states; may be repeated.")]
+SymbolFilter = Annotated[str | None, QueryParameter(name="symbol", max_length=40, description="Only this market.")]
+States = Annotated[
+    list[OrderState] | None, QueryParameter(name="state", description="Only these states; may be repeated.")
+]
+OpenOnly = Annotated[bool | None, QueryParameter(name="open", description="Only open, or only ended, orders.")]
+OrderIdPath = Annotated[UUID, PathParameter(description="The order's id.")]
 
 
-@post("/api/orders", operation_id="placeOrder", summary="Place an order", tags=TAGS, guards=[requires_scope("trade")])
+@post(
+    "/api/orders",
+    operation_id="placeOrder",
+    summary="Place an order",
+    tags=TAGS,
+    guards=[requires_scope("trade")],
+    opt={IDEMPOTENT: True, RATE: "money"},
+)
 async def place_order(
-    request: AnyRequest, data: OrderRequest, actor: NamedDependency[Actor], trading: NamedDependency[Trading]
+    request: AnyRequest, data: JSONBody[OrderRequest], actor: NamedDependency[Actor], trading: NamedDependency[Trading]
 ) -> Response[OrderAnswer]:
     """Checks every rule, holds the money, accepts the order. It is sent to the venue right after.
 
@@ -49,7 +62,12 @@ async def place_order(
     """
     key, request_hash = await _key_and_hash(request, actor)
     order, repeated = await trading.place_order(
-        actor.user_id, data.wish(), source=_source(actor), request_hash=request_hash, idempotency_key=key
+        actor.user_id,
+        data.wish(),
+        source=_source(actor),
+        request_hash=request_hash,
+        idempotency_key=key,
+        limits=actor.limits,
     )
     return Response(order_answer(order), status_code=201, headers=_replayed(repeated))
 
@@ -61,9 +79,10 @@ async def place_order(
     status_code=200,
     tags=TAGS,
     guards=[requires_scope("read")],
+    opt={RATE: "read", REPEATABLE: "It changes nothing."},
 )
 async def preview_order(
-    data: OrderRequest, actor: NamedDependency[Actor], trading: NamedDependency[Trading]
+    data: JSONBody[OrderRequest], actor: NamedDependency[Actor], trading: NamedDependency[Trading]
 ) -> OrderPreview:
     """The same rules as placing, with fee, hold and what would be received, at the price seen now."""
     wish = data.wish()
@@ -82,11 +101,11 @@ async def list_orders(
     actor: NamedDependency[Actor],
     trading: NamedDependency[Trading],
     symbol: SymbolFilter = None,
-    side: Side | None = None,
+    side: FromQuery[Side | None] = None,
     states: States = None,
-    open_only: Annotated[bool | None, Parameter(query="open", description="Only open, or only ended, orders.")] = None,
-    after: datetime | None = None,
-    until: datetime | None = None,
+    open_only: OpenOnly = None,
+    after: FromQuery[datetime | None] = None,
+    until: FromQuery[datetime | None] = None,
     limit: Limit = LIMIT_DEFAULT,
     cursor: CursorText = None,
     fields: Fields = None,
@@ -114,7 +133,9 @@ async def list_orders(
     tags=TAGS,
     guards=[requires_scope("read")],
 )
-async def read_order(order_id: UUID, actor: NamedDependency[Actor], trading: NamedDependency[Trading]) -> OrderAnswer:
+async def read_order(
+    order_id: OrderIdPath, actor: NamedDependency[Actor], trading: NamedDependency[Trading]
+) -> OrderAnswer:
     """One of your orders."""
     return order_answer(await trading.read_order(actor.user_id, OrderId(order_id)))
 
@@ -127,7 +148,7 @@ async def read_order(order_id: UUID, actor: NamedDependency[Actor], trading: Nam
     guards=[requires_scope("read")],
 )
 async def read_order_by_client_order_id(
-    client_order_id: str, actor: NamedDependency[Actor], trading: NamedDependency[Trading]
+    client_order_id: FromPath[str], actor: NamedDependency[Actor], trading: NamedDependency[Trading]
 ) -> OrderAnswer:
     """The order that you placed with this client_order_id."""
     return order_answer(await trading.find_by_client_order_id(actor.user_id, client_order_id))
@@ -140,11 +161,12 @@ async def read_order_by_client_order_id(
     status_code=201,
     tags=TAGS,
     guards=[requires_scope("trade")],
+    opt={IDEMPOTENT: True, RATE: "money"},
 )
 async def replace_order(
     request: AnyRequest,
-    order_id: UUID,
-    data: ReplaceRequest,
+    order_id: OrderIdPath,
+    data: JSONBody[ReplaceRequest],
     actor: NamedDependency[Actor],
     trading: NamedDependency[Trading],
 ) -> Response[OrderAnswer]:
@@ -163,6 +185,7 @@ async def replace_order(
         source=_source(actor),
         request_hash=request_hash,
         idempotency_key=key,
+        limits=actor.limits,
     )
     return Response(order_answer(order), status_code=201, headers=_replayed(repeated))
 
@@ -174,10 +197,11 @@ async def replace_order(
     status_code=200,
     tags=TAGS,
     guards=[requires_scope("trade")],
+    opt={IDEMPOTENT: True},
 )
 async def cancel_order(
     request: AnyRequest,
-    order_id: UUID,
+    order_id: OrderIdPath,
     actor: NamedDependency[Actor],
     trading: NamedDependency[Trading],
     database: NamedDependency[Database],
@@ -185,7 +209,7 @@ async def cancel_order(
     """Canceled at once when it had not been sent; otherwise `pending_cancel` until the venue confirms."""
 
     async def effect(connection: Connection) -> OrderAnswer:
-        return order_answer(await trading.cancel_in(connection, actor.user_id, OrderId(order_id)))
+        return order_answer(await trading.cancel_in(connection, actor.user_id, OrderId(order_id), limits=actor.limits))
 
     answer = await answer_once(request, database, actor.user_id, effect)
     trading.wake()
@@ -199,6 +223,7 @@ async def cancel_order(
     status_code=200,
     tags=TAGS,
     guards=[requires_scope("trade")],
+    opt={IDEMPOTENT: True},
 )
 async def cancel_all_orders(
     request: AnyRequest,
@@ -210,7 +235,8 @@ async def cancel_all_orders(
     """Asks for a cancel of every open order, of one market if named; answers those orders. At most 1,000 a call."""
 
     async def effect(connection: Connection) -> list[OrderAnswer]:
-        return [order_answer(order) for order in await trading.cancel_all_in(connection, actor.user_id, symbol)]
+        orders = await trading.cancel_all_in(connection, actor.user_id, symbol, limits=actor.limits)
+        return [order_answer(order) for order in orders]
 
     answer = await answer_once(request, database, actor.user_id, effect)
     trading.wake()
@@ -227,7 +253,7 @@ async def cancel_all_orders(
 async def list_fills(
     actor: NamedDependency[Actor],
     trading: NamedDependency[Trading],
-    order_id: UUID | None = None,
+    order_id: FromQuery[UUID | None] = None,
     symbol: SymbolFilter = None,
     limit: Limit = LIMIT_DEFAULT,
     cursor: CursorText = None,

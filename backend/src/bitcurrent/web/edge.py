@@ -1,4 +1,4 @@
-"""The outermost layer of HTTP: request ids, origins, security headers, metrics and the access log, for every answer.
+"""The outermost layer of HTTP: request ids, security headers, the chain's layers, metrics and the access log.
 
 It is plain ASGI around the whole application, so that raw handlers, unknown addresses and errors get them too.
 """
@@ -7,25 +7,30 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import structlog
+from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Send
+from litestar.types import Message, Receive, Send
 
 from bitcurrent.kernel.errors import Forbidden
 from bitcurrent.settings import Settings
+from bitcurrent.web.chain import LAYERS, SAFE, LayerName, Operation, Operations
+from bitcurrent.web.cors import Cors
 from bitcurrent.web.metrics import REQUEST_SECONDS
 from bitcurrent.web.origins import Origins
-from bitcurrent.web.problems import BODY_BYTES_MAX
-from bitcurrent.web.raw import send_problem
+from bitcurrent.web.problems import BODY_BYTES_MAX, BodyTooLarge
+from bitcurrent.web.rates import COUNT, Count, Subject
+from bitcurrent.web.raw import send_nothing, send_problem
+from bitcurrent.web.texts import clean_line, clean_query
 
 log = structlog.get_logger("access")
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _YEAR_SECONDS = 31_536_000
 TOO_LARGE = 413
 DISCARD_BYTES_MAX = 16 * 1024 * 1024
@@ -55,16 +60,32 @@ class ForeignOrigin(Forbidden):
 
 
 class Edge:
-    """Wraps the application."""
+    """Wraps the application: runs the chain's layers before it and completes every answer after it."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, *, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._app = app
+    def __init__(
+        self,
+        app: Litestar,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._app = app.asgi_handler
+        self._state = app.state
+        self._operations = Operations(app)
         self._origins = Origins(settings)
+        self._cors = Cors(settings)
         self._clock = clock
         self._headers = dict(HEADERS)
         if settings.secure_cookies:
             value = f"max-age={_YEAR_SECONDS}; includeSubDomains"
             self._headers[b"strict-transport-security"] = value.encode()
+        steps: dict[LayerName, Step] = {
+            "cors": self._allow_origin,
+            "rate_limits": self._count,
+            "csrf": self._refuse_foreign_writes,
+            "input_rules": self._clean_address,
+        }
+        self._steps = [steps[layer.name] for layer in LAYERS if layer.name in steps]
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -77,7 +98,7 @@ class Edge:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         status = 500
-        extra = [*self._headers.items(), (b"x-request-id", request_id.encode())]
+        exchange = Exchange(scope, headers, self._operations.find(scope["method"], scope["path"]))
         if _may_be_too_large(headers):
             receive = _Remainder(receive)
 
@@ -87,17 +108,72 @@ class Edge:
                 status = message["status"]
                 if status == TOO_LARGE and isinstance(receive, _Remainder):
                     await receive.discard()
-                present = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in present)]
+                message["headers"] = self._complete(message["headers"], exchange, request_id)
             await send(message)
 
         try:
-            if scope["method"] not in _SAFE and self._origins.is_foreign(headers):
-                await send_problem(send_with_headers, ForeignOrigin())
-            else:
+            if await self._may_pass(exchange, send_with_headers):
                 await self._app(scope, receive, send_with_headers)
         finally:
+            if exchange.count is not None:
+                await exchange.count.settle()
             self._note(scope, status, self._clock() - started)
+
+    async def _may_pass(self, exchange: "Exchange", send: Send) -> bool:
+        """Run the layers in order; a refusal of any of them is the answer."""
+        try:
+            for step in self._steps:
+                if (waiting := step(exchange)) is not None:
+                    await waiting
+                if exchange.ends_with is not None:
+                    await send_nothing(send, exchange.ends_with)
+                    return False
+        except Exception as error:  # noqa: BLE001  outside of Litestar nobody else turns it into an answer
+            await send_problem(send, error, method=exchange.scope["method"])
+            return False
+        return True
+
+    def _allow_origin(self, exchange: "Exchange") -> None:
+        exchange.answers += self._cors.headers(exchange.headers)
+        preflight = self._cors.preflight(exchange.scope["method"], exchange.headers)
+        if preflight is not None:
+            exchange.answers += preflight
+            exchange.ends_with = 204
+
+    def _count(self, exchange: "Exchange") -> Awaitable[None] | None:
+        operation, scope = exchange.operation, exchange.scope
+        if operation.rate is None:
+            return None
+        address = Subject("address", self._state["addresses"].of(scope))
+        count = exchange.count = Count(self._state["rates"], operation.rate, address, exchange.answers)
+        if operation.guarded:
+            # Completed with account and key as soon as they are known: one question to Redis for all of them.
+            scope[COUNT] = count
+            return None
+        return count.complete()
+
+    def _refuse_foreign_writes(self, exchange: "Exchange") -> None:
+        if exchange.scope["method"] not in SAFE and self._origins.is_foreign(exchange.headers):
+            raise ForeignOrigin
+
+    def _clean_address(self, exchange: "Exchange") -> None:
+        """What the address says, in its normal form. The body follows when its handler reads it (`json.decode`)."""
+        if exchange.operation.own_chain:
+            return
+        scope, headers = exchange.scope, exchange.headers
+        scope["path"] = clean_line(scope["path"], field="path")
+        scope["query_string"] = clean_query(scope["query_string"])
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > BODY_BYTES_MAX:
+            raise BodyTooLarge
+
+    def _complete(self, given: Any, exchange: "Exchange", request_id: str) -> list[tuple[bytes, bytes]]:
+        """The answer's headers: its own, the chain's, and what every answer carries unless they say otherwise."""
+        headers = [*given, *exchange.answers]
+        present = {name for name, _ in headers}
+        headers += [pair for pair in self._headers.items() if pair[0] not in present]
+        headers.append((b"x-request-id", request_id.encode()))
+        return headers
 
     def _note(self, scope: Any, status: int, seconds: float) -> None:
         route = scope.get("path_template") or "unmatched"
@@ -110,6 +186,22 @@ class Edge:
             status=status,
             milliseconds=round(seconds * 1000, 2),
         )
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request on its way through the layers, and what they add to its answer."""
+
+    scope: Any
+    headers: dict[bytes, bytes]
+    operation: Operation
+    answers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    count: Count | None = None
+    ends_with: int | None = None
+    """A status, when a layer answers by itself."""
+
+
+Step = Callable[[Exchange], Awaitable[None] | None]
 
 
 class _Remainder:
@@ -134,7 +226,8 @@ class _Remainder:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DISCARD_SECONDS_MAX):
                 while not self._ended and size < DISCARD_BYTES_MAX:
-                    size += len((await self()).get("body", b""))
+                    message = await self()
+                    size += len(message.get("body", b""))
 
 
 def _may_be_too_large(headers: dict[bytes, bytes]) -> bool:

@@ -14,6 +14,7 @@ from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
 from bitcurrent.web.amounts import Amount, read_amount, write_amount
+from bitcurrent.web.texts import clean_json
 
 T = TypeVar("T")
 
@@ -45,12 +46,12 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 
 
 def decode(body: bytes, kind: type[T]) -> T:
-    """Read a JSON body as `kind`, strictly.
+    """Read a JSON body as `kind`, strictly, its texts in their normal form.
 
-    Raises msgspec.ValidationError (a field is wrong) or msgspec.DecodeError (not JSON); the edge turns both into
-    problem documents.
+    Raises msgspec.ValidationError (a field is wrong), msgspec.DecodeError (not JSON) or ForbiddenCharacter; the edge
+    turns all into problem documents.
     """
-    return cast("T", _decoder(cast("Any", kind)).decode(body))
+    return cast("T", _decoder(cast("Any", kind)).decode(clean_json(body)))
 
 
 def encode(value: object) -> bytes:

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, Router, get
+from litestar import Litestar, Request, Response, Router, get
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, License, Schema, SecurityScheme
 from litestar.openapi.spec.enums import OpenAPIType
@@ -18,13 +18,23 @@ from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
 from bitcurrent.web.amounts import AMOUNT_PATTERN, Amount
+from bitcurrent.web.answers import CACHEABLE, entity_tag, is_known, takes_fields
+from bitcurrent.web.chain import LAYERS, REPEATABLE, Operations
 from bitcurrent.web.idempotency import HEADER
+from bitcurrent.web.pages import FIELDS, FIELDS_LENGTH_MAX
 from bitcurrent.web.problems import MEDIA_TYPE
 from bitcurrent.web.schemas import Problem
+
+CHAIN = "x-bitcurrent-chain"
+"""What an operation passes before its handler runs; at the top of the document, the chain itself."""
+
+REPEATABLE_EXTENSION = "x-bitcurrent-repeatable"
+"""Why a write takes no Idempotency-Key."""
 
 IDEMPOTENT = "idempotent"
 """A handler with `opt={IDEMPOTENT: True}` is described as taking an Idempotency-Key."""
 
+AnyRequest = Request[Any, Any, Any]
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}, {"api_key_id": [], "api_secret_key": []}]
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -79,8 +89,9 @@ def openapi_config(version: str, cookie_name: str) -> OpenAPIConfig:
     )
 
 
-def describe(app: Litestar) -> dict[str, Any]:
-    """The whole document."""
+def describe(app: Litestar, factor: int = 1) -> dict[str, Any]:
+    """The whole document. `factor` multiplies the budgets of requests, as in the settings."""
+    operations = Operations(app)
     document: dict[str, Any] = app.openapi_schema.to_schema()
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     (problem,), parts = msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")
@@ -97,11 +108,31 @@ def describe(app: Litestar) -> dict[str, Any]:
             operation["responses"].pop("400", None)
             operation["responses"]["default"] = refusal
             _allow_overlap(operation["responses"])
-            if handler.resolve_guards() or "actor" in handler.parsed_fn_signature.parameters:
+            known = operations.find(str(method), route.path_format)
+            operation[CHAIN] = known.describe(factor)
+            if known.guarded:
                 operation["security"] = _SECURITY
-            if handler.opt.get(IDEMPOTENT):
-                operation.setdefault("parameters", []).append(_KEY_PARAMETER)
+            _describe_options(operation, str(method), handler)
+    document[CHAIN] = [msgspec.to_builtins(layer) for layer in LAYERS]
     return document
+
+
+def _describe_options(operation: dict[str, Any], method: str, handler: Any) -> None:
+    """What every read and every write takes beside its own parameters."""
+    if handler.opt.get(IDEMPOTENT):
+        operation.setdefault("parameters", []).append(_KEY_PARAMETER)
+    elif REPEATABLE in handler.opt:
+        operation[REPEATABLE_EXTENSION] = handler.opt[REPEATABLE]
+    if method == "GET" and takes_fields(handler):
+        if not any(each["name"] == FIELDS for each in operation.get("parameters", [])):
+            operation.setdefault("parameters", []).append(_FIELDS_PARAMETER)
+        content = operation["responses"]["200"]["content"]["application/json"]
+        ways = content["schema"].get("anyOf", [content["schema"]])
+        chosen = _CHOSEN_LIST if ways[0].get("type") == "array" else _CHOSEN
+        if chosen not in ways:
+            content["schema"] = {"anyOf": [*ways, chosen]}
+    if CACHEABLE in handler.opt:
+        operation["responses"]["304"] = {"description": "Nothing has changed since the answer with this ETag."}
 
 
 def _allow_overlap(responses: dict[str, Any]) -> None:
@@ -121,9 +152,20 @@ _KEY_PARAMETER = {
 }
 
 
+_FIELDS_PARAMETER = {
+    "name": FIELDS,
+    "in": "query",
+    "required": False,
+    "description": "Only these fields, by name, with commas.",
+    "schema": {"type": "string", "maxLength": FIELDS_LENGTH_MAX},
+}
+_CHOSEN: dict[str, Any] = {"type": "object", "additionalProperties": {}}
+_CHOSEN_LIST: dict[str, Any] = {"type": "array", "items": _CHOSEN}
+
+
 @lru_cache(maxsize=4)
-def _document(app: Litestar) -> bytes:
-    return msgspec.json.encode(describe(app))
+def _document(app: Litestar, factor: int) -> bytes:
+    return msgspec.json.encode(describe(app, factor))
 
 
 @lru_cache(maxsize=8)
@@ -132,36 +174,41 @@ def _page(name: str) -> bytes:
 
 
 @get("/api/openapi.json", include_in_schema=False)
-async def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
+async def openapi_json(request: AnyRequest) -> Response[bytes]:
     """The document."""
-    return Response(
-        _document(request.app),
-        media_type=MediaType.JSON,
-        headers={"Cache-Control": "public, max-age=60"},
-    )
+    document = _document(request.app, request.app.state["settings"].rate_limit_factor)
+    return _tagged(request, document, "application/json", {"Cache-Control": "public, max-age=60"})
 
 
 @get("/docs", include_in_schema=False)
-async def docs() -> Response[bytes]:
+async def docs(request: AnyRequest) -> Response[bytes]:
     """The rendered reference."""
-    return _file("index.html", "text/html; charset=utf-8")
+    return _file(request, "index.html", "text/html; charset=utf-8")
 
 
 @get("/docs/docs.js", include_in_schema=False)
-async def docs_script() -> Response[bytes]:
+async def docs_script(request: AnyRequest) -> Response[bytes]:
     """Its script."""
-    return _file("docs.js", "text/javascript; charset=utf-8")
+    return _file(request, "docs.js", "text/javascript; charset=utf-8")
 
 
 @get("/docs/docs.css", include_in_schema=False)
-async def docs_style() -> Response[bytes]:
+async def docs_style(request: AnyRequest) -> Response[bytes]:
     """Its style."""
-    return _file("docs.css", "text/css; charset=utf-8")
+    return _file(request, "docs.css", "text/css; charset=utf-8")
 
 
-def _file(name: str, media_type: str) -> Response[bytes]:
+def _file(request: AnyRequest, name: str, media_type: str) -> Response[bytes]:
     headers = {"Cache-Control": "public, max-age=300", "Content-Security-Policy": _PAGE_POLICY}
-    return Response(_page(name), media_type=media_type, headers=headers)
+    return _tagged(request, _page(name), media_type, headers)
+
+
+def _tagged(request: AnyRequest, body: bytes, media_type: str, headers: dict[str, str]) -> Response[bytes]:
+    """The body, or 304 for who has it already."""
+    headers = {**headers, "ETag": entity_tag(body)}
+    if is_known(request, headers["ETag"]):
+        return Response(b"", status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
 
 
 ROUTES = (openapi_json, docs, docs_script, docs_style)

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 from litestar.params import QueryParameter
@@ -16,6 +16,8 @@ Row = TypeVar("Row")
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 500
+FIELDS = "fields"
+FIELDS_LENGTH_MAX = 500
 
 Limit = Annotated[
     int,
@@ -33,7 +35,9 @@ CursorText = Annotated[
 
 Fields = Annotated[
     str | None,
-    QueryParameter(name="fields", max_length=500, description="Only these fields of each item, by name, with commas."),
+    QueryParameter(
+        name=FIELDS, max_length=FIELDS_LENGTH_MAX, description="Only these fields of each item, by name, with commas."
+    ),
 ]
 """Use it as `fields: Fields = None`, and apply it with `choose_fields(value, fields, Schema)`."""
 
@@ -87,6 +91,8 @@ def choose_fields(value: T, fields: str | None, schema: type[msgspec.Struct]) ->
     """
     if not fields:
         return value
+    if len(fields) > FIELDS_LENGTH_MAX:
+        raise Invalid(f"`{FIELDS}` is too long: at most {FIELDS_LENGTH_MAX} characters.", field=FIELDS)
     known = [field.encode_name for field in msgspec.structs.fields(schema)]
     wanted = [name.strip() for name in fields.split(",") if name.strip()]
     if unknown := [name for name in wanted if name not in known]:
@@ -94,6 +100,8 @@ def choose_fields(value: T, fields: str | None, schema: type[msgspec.Struct]) ->
     plain = msgspec.to_builtins(value, enc_hook=json.write_part)
     if isinstance(value, Page):
         return {**plain, "items": [_only(item, wanted) for item in plain["items"]]}
+    if isinstance(plain, list):
+        return cast("T", [_only(item, wanted) for item in plain])
     return _only(plain, wanted)
 
 

@@ -28,6 +28,12 @@ async def send_json(send: Send, status: int, body: bytes, headers: dict[str, str
     await _send(send, status, body, "application/json", headers or {})
 
 
+async def send_nothing(send: Send, status: int) -> None:
+    """Answer with a status and no body."""
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 async def send_problem(send: Send, error: Exception, *, method: str = "POST") -> None:
     """Answer with the problem document of any exception."""
     problem = referenced(problem_of(error, method=method), error)
