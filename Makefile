@@ -28,12 +28,15 @@ demo: runtime ## Play a customer's first hour against the running copy: make dem
 test: developer ## Run every test on real servers: make test [TESTS=backend/tests/ledger] [ARGS='-k fee -x']
 	@exec "$(BIN)/pytest" $(TESTS) $(ARGS)
 
-check: developer ## Style, types, the house's rules, migrations against tables
+check: developer ## Style, types, the house's rules, security, migrations against tables
 	@"$(BIN)/ruff" check backend bench
 	@"$(BIN)/ruff" format --check backend bench
 	@"$(BIN)/mypy" --config-file backend/pyproject.toml
 	@cd backend && "../$(BIN)/lint-imports" --config pyproject.toml
 	@"$(BIN)/python" backend/checks/house.py
+	@"$(BIN)/bandit" --quiet -ll --configfile backend/pyproject.toml --recursive backend/src
+	@cd backend && "../$(BIN)/python" -m checks.patterns
+	@cd backend && "../$(BIN)/python" -m checks.credentials
 	@"$(BIN)/python" -m bitcurrent.migrate check
 
 format: developer ## Put the code into its one form

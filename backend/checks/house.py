@@ -57,13 +57,13 @@ def findings(path: str, text: str) -> Iterator[str]:
                 yield f"{path}:{number}: {rule.why}: {line.strip()[:80]}"
 
 
-def tracked_files() -> list[str]:
-    """List the files that git knows or would add."""
+def tracked_files(*, everything: bool = False) -> list[str]:
+    """List the files that git knows or would add; without those of the checks unless `everything`."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=TOP, capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
-    return [path for path in listed.stdout.split("\0") if path and not path.startswith(SELF)]
+    return [path for path in listed.stdout.split("\0") if path and (everything or not path.startswith(SELF))]
 
 
 def main() -> int:

@@ -89,7 +89,8 @@ async def _rotate(database: Database, vault: Vault, console: Console) -> bool:
                 soft_wrap=True,
             )
             return True
-        total += await _pass(database, vault, console, counts)
+        rewrapped = await _pass(database, vault, console, counts)
+        total += rewrapped
     console.print(
         f"{total} data keys wrapped anew, but new ones keep coming under older keys: some process still has another "
         "current key. Start it again with the new settings, then rotate again.",

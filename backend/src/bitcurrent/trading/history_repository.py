@@ -13,6 +13,7 @@ async def search_orders(connection: Connection, user_id: UserId, which: OrderSea
     """Ids of a customer's orders that match, by time of placing."""
     direction = "ASC" if which.oldest_first else "DESC"
     rows = await connection.fetch(
+        # nosemgrep: formatted-sql  two words of this function
         f"""
         SELECT id FROM orders
         WHERE user_id = $1
@@ -40,6 +41,7 @@ async def search_executions(connection: Connection, user_id: UserId, which: Exec
     """A customer's fills that match, with the running total of each one's order."""
     direction, beyond = ("ASC", ">") if which.oldest_first else ("DESC", "<")
     rows = await connection.fetch(
+        # nosemgrep: formatted-sql  two words of this function
         f"""
         SELECT f.id, f.created_at AS booked_at, f.filled_at, f.order_id, f.market, f.side, f.quantity,
             f.price, f.fee, f.fee_currency, o.state AS order_state, o.quantity AS ordered,

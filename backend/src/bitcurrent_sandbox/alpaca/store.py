@@ -86,6 +86,7 @@ class Store:
         """Forget every order, activity, position, bend and watch list."""
         with self.transaction():
             for table in _WIPED:
+                # nosemgrep: formatted-sql  our own names and clauses, values are parameters
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608  our own table names
 
     def setting(self, key: str) -> str | None:
@@ -165,6 +166,7 @@ class Store:
             values.extend(symbols)
         order = "DESC" if newest_first else "ASC"
         rows = self._db.execute(
+            # nosemgrep: formatted-sql  our own names and clauses, values are parameters
             f"SELECT doc FROM orders WHERE {' AND '.join(clauses)} "  # noqa: S608  our own clauses
             f"ORDER BY submitted_at {order}, seq {order} LIMIT ?",
             (*values, limit),
@@ -173,6 +175,7 @@ class Store:
 
     def _one_order(self, column: str, value: str) -> Order | None:
         row = self._db.execute(
+            # nosemgrep: formatted-sql  our own names and clauses, values are parameters
             f"SELECT doc FROM orders WHERE {column} = ?",  # noqa: S608  our own column names
             (value,),
         ).fetchone()
@@ -232,6 +235,7 @@ class Store:
             clauses.append(f"kind IN ({','.join('?' * len(kinds))})")
             values.extend(kinds)
         rows = self._db.execute(
+            # nosemgrep: formatted-sql  our own names and clauses, values are parameters
             f"SELECT kind, doc FROM activities WHERE {' AND '.join(clauses)} "  # noqa: S608  our own clauses
             f"ORDER BY seq {'DESC' if newest_first else 'ASC'} LIMIT ?",
             (*values, limit),
