@@ -91,7 +91,12 @@ class Journal:
 
     def lines(self) -> list[tuple[Account, Decimal]]:
         """Signed amounts in the order of the moves: minus at the source, plus at the target."""
-        return [line for move in self.moves for line in ((move.source, -move.amount), (move.target, move.amount))]
+        # Not `-amount`: that rounds to the 28 digits of Python's default context.
+        return [
+            line
+            for move in self.moves
+            for line in ((move.source, move.amount.copy_negate()), (move.target, move.amount))
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,176 @@
+"""A customer's rights: to be given everything about them, exactly, and to be forgotten when the law allows it."""
+
+import io
+import json
+import zipfile
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from bitcurrent.identity.model import ERASED
+from bitcurrent.identity.privacy.service import EXPORTS_PER_ACCOUNT, Privacy
+from bitcurrent.kernel.database import Database
+from bitcurrent.kernel.ids import UserId
+from bitcurrent.kernel.money import EXACT
+from bitcurrent.trading.model import Side
+from bitcurrent.trading.repository import place_one
+from tests.identity.conftest import Api
+from tests.identity.test_privacy import PROFILE
+from tests.support import books
+from tests.support.customers import PASSWORD, Person, create_key, key_headers, log_in, register
+from tests.support.dumps import dump, found_in
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DUST = "0.000000000000000001"
+
+
+async def export(api: Api, person: Person) -> dict[str, Any]:
+    """The files of an export by name, as JSON."""
+    answer = await api.client.get("/api/me/export", headers=person.bearer)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"].startswith('attachment; filename="bitcurrent-export-')
+    assert "no-store" in answer.headers["cache-control"]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        return {name: json.loads(archive.read(name)) for name in archive.namelist()}
+
+
+async def give(api: Api, person: Person, currency: str, amount: str) -> None:
+    database: Database = api.app.state["database"]
+    async with database.transaction() as connection:
+        await books.credit(connection, UserId(UUID(person.id)), currency, Decimal(amount))
+
+
+async def test_an_export_holds_everything_about_one_customer_and_nothing_of_another(api: Api) -> None:
+    ann, ben = await register(api.client), await register(api.client)
+    await api.client.put("/api/profile", json=PROFILE, headers=ann.bearer)
+    for person in (ann, ben):
+        await create_key(api.client, person, "read")
+        await give(api, person, "USD", "12345678901234567.000000000000000001")
+        await give(api, person, "BTC", DUST)
+    database: Database = api.app.state["database"]
+    async with database.transaction() as connection:
+        placed = await place_one(connection, books.Ticket(side=Side.BUY).order(UserId(UUID(ann.id))))
+    files = await export(api, ann)
+    assert set(files) == {
+        "about.json", "account.json", "profile.json", "sessions.json", "api_keys.json", "acts.json", "events.json",
+        "balances.json", "ledger.json", "orders.json", "fills.json",
+    }  # fmt: skip
+    assert [account["email"] for account in files["account.json"]] == [ann.email]
+    assert files["profile.json"][0]["legal_name"] == PROFILE["legal_name"]
+    assert files["profile.json"][0]["address"]["lines"] == PROFILE["address"]["lines"]
+    assert {row["currency"]: row["available"] for row in files["balances.json"]}["BTC"] == DUST
+    sums: dict[str, Decimal] = {}
+    for line in files["ledger.json"]:
+        sums[line["currency"]] = EXACT.add(sums.get(line["currency"], Decimal(0)), Decimal(line["amount"]))
+    assert sums == {
+        row["currency"]: EXACT.add(Decimal(row["available"]), Decimal(row["held"])) for row in files["balances.json"]
+    }  # the same snapshot: it adds up
+    assert [row["id"] for row in files["orders.json"]] == [str(placed.order_id)]
+    assert [act["action"] for act in files["acts.json"]][-1] == "customer.exported"
+    assert files["about.json"]["rows"]["ledger.json"] == len(files["ledger.json"])
+    everything = json.dumps(files)
+    assert ben.id not in everything
+    assert ben.email not in everything
+    for secret in ("secret_hash", "password_hash", "data_key"):
+        assert secret not in everything
+
+
+async def test_an_export_longer_than_memory_allows_is_whole(api: Api) -> None:
+    person = await register(api.client)
+    database: Database = api.app.state["database"]
+    async with database.transaction() as connection:
+        for number in range(1_500):  # more than a cursor or an event page brings at a time
+            await books.credit(connection, UserId(UUID(person.id)), "USD", Decimal(number + 1))
+    lines = (await export(api, person))["ledger.json"]
+    assert sorted(Decimal(line["amount"]) for line in lines) == [Decimal(number + 1) for number in range(1_500)]
+
+
+async def test_exports_are_not_for_asking_all_day(api: Api) -> None:
+    person = await register(api.client)
+    codes = [
+        (await api.client.get("/api/me/export", headers=person.bearer)).status_code
+        for _ in range(EXPORTS_PER_ACCOUNT.attempts + 1)
+    ]
+    assert codes == [200] * EXPORTS_PER_ACCOUNT.attempts + [429]
+
+
+async def test_being_forgotten_needs_the_password_and_an_empty_account(api: Api) -> None:
+    person = await register(api.client)
+    wrong = await api.client.post("/api/me/erasure", json={"password": "not the password"}, headers=person.bearer)
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "wrong_credentials")
+    await give(api, person, "BTC", DUST)
+    answer = await api.client.post("/api/me/erasure", json={"password": PASSWORD}, headers=person.bearer)
+    assert (answer.status_code, answer.json()["code"]) == (409, "account_not_empty")
+    assert answer.json()["details"] == {"BTC": DUST}
+    assert (await api.client.get("/api/me", headers=person.bearer)).json()["user"]["status"] == "active"
+
+
+async def test_the_account_closes_at_once_and_is_erased_when_the_law_allows_it(api: Api) -> None:
+    person = await register(api.client, email="forget.me@example.test")
+    user_id = UserId(UUID(person.id))
+    await api.client.put("/api/profile", json=PROFILE, headers=person.bearer)
+    key = key_headers(*await create_key(api.client, person, "read"))
+    assert (await api.client.get("/api/me", headers=key)).status_code == 200
+    answer = await api.client.post("/api/me/erasure", json={"password": PASSWORD}, headers=person.bearer)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["due_at"] > "2029"
+    for headers in (person.bearer, key):
+        assert (await api.client.get("/api/me", headers=headers)).status_code == 401
+    assert (await log_in(api.client, person.email)).json()["code"] == "wrong_credentials"
+
+    privacy: Privacy = api.app.state["privacy"]
+    database: Database = api.app.state["database"]
+    assert await privacy.erase_due() == 0  # the law still wants it
+    async with database.read() as connection:
+        kept = await privacy.profile(connection, user_id)
+    assert kept is not None
+    owner = await asyncpg.connect(api.settings.owner_database_url)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await owner.execute("UPDATE erasures SET done_at = now() WHERE user_id = $1", user_id)
+    acts = await owner.fetchval("SELECT count(*) FROM audit_logs WHERE subject = $1", f"user:{user_id}")
+    await owner.execute("UPDATE erasures SET due_at = now() WHERE user_id = $1", user_id)
+
+    assert await privacy.erase_due() == 1
+    assert await privacy.erase_due() == 0
+    async with database.read() as connection:
+        assert await privacy.profile(connection, user_id) is None
+        forgotten = await api.app.state["identity"].user(connection, user_id)
+    assert (forgotten.email, forgotten.display_name, forgotten.status) == (ERASED, ERASED, "closed")
+    row = await owner.fetchrow("SELECT * FROM customer_profiles WHERE user_id = $1", user_id)
+    assert row is not None
+    assert {name for name, value in row.items() if value is not None} == {"user_id", "updated_at"}
+    # The books and the log of acts stay: they know ids only.
+    assert await owner.fetchval("SELECT count(*) FROM audit_logs WHERE subject = $1", f"user:{user_id}") == acts + 1
+    last = await owner.fetchrow("SELECT * FROM audit_logs WHERE subject = $1 ORDER BY id DESC", f"user:{user_id}")
+    assert last is not None
+    assert (last["action"], last["actor_kind"]) == ("customer.erased", "system")
+    await owner.close()
+    assert not found_in(dump(api.settings.owner_database_url), "forget.me")
+    # The address is free again, for somebody new.
+    again = await register(api.client, email="forget.me@example.test")
+    assert again.id != person.id
+
+
+async def test_of_two_workers_one_erases(api: Api) -> None:
+    import asyncio
+
+    people = [await register(api.client) for _ in range(6)]
+    for person in people:
+        answer = await api.client.post("/api/me/erasure", json={"password": PASSWORD}, headers=person.bearer)
+        assert answer.status_code == 202
+    owner = await asyncpg.connect(api.settings.owner_database_url)
+    await owner.execute("UPDATE erasures SET due_at = now() WHERE user_id = ANY ($1)", [UUID(p.id) for p in people])
+    privacy: Privacy = api.app.state["privacy"]
+    assert sum(await asyncio.gather(*(privacy.erase_due() for _ in range(3)))) == 6
+    erased = await owner.fetchval(
+        "SELECT count(*) FROM audit_logs WHERE action = 'customer.erased' AND subject = ANY ($1)",
+        [f"user:{person.id}" for person in people],
+    )
+    await owner.close()
+    assert erased == 6
