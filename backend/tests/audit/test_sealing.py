@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -161,6 +162,42 @@ def _last_head_is(log: AuditLog, sequence: int) -> bool:
         return False
     lines = log.heads.read_bytes().splitlines()
     return bool(lines) and read_head(lines[-1], {log.signer.key_id: log.signer.public_key}).sequence == sequence
+
+
+class HungHeads(FileHeads):
+    """A file on a mount that answers when it likes."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.answers = threading.Event()
+        self.threads = 0
+
+    def _append(self, line: bytes) -> None:
+        self.threads += 1
+        assert self.answers.wait(20)
+        super()._append(line)
+
+
+async def test_a_disk_that_hangs_holds_one_thread_and_is_used_again_when_it_answers(tmp_path: Path) -> None:
+    heads = HungHeads(tmp_path / "heads.jsonl")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(heads.append(b"1"), 0.05)
+    for _ in range(5):
+        with pytest.raises(OSError, match="still being written"):
+            await heads.append(b"2")
+    assert heads.threads == 1
+    heads.answers.set()
+    for _ in range(100):
+        try:
+            await heads.append(b"3")
+            break
+        except OSError:
+            await asyncio.sleep(0.02)
+    assert _lines(tmp_path) == ["1", "3"]
+
+
+def _lines(folder: Path) -> list[str]:
+    return (folder / "heads.jsonl").read_text().split()
 
 
 async def test_an_empty_log_has_a_head_too(log: AuditLog) -> None:

@@ -106,10 +106,16 @@ class FileHeads:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._writing: asyncio.Future[None] | None = None
 
     async def append(self, line: bytes) -> None:
-        """Add a line and have it on the disk before returning; raises OSError."""
-        await asyncio.to_thread(self._append, line)
+        """Add a line and have it on the disk before returning; raises OSError, also while an earlier line hangs."""
+        # A mount that hangs holds one thread for as long as it likes, never one more each minute.
+        if self._writing is not None and not self._writing.done():
+            raise OSError("the head before is still being written")
+        self._writing = asyncio.get_running_loop().run_in_executor(None, self._append, line)
+        self._writing.add_done_callback(_heard)
+        await asyncio.shield(self._writing)
 
     def _append(self, line: bytes) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -132,6 +138,12 @@ def read_lines(path: Path, *, up_to_bytes: int) -> Iterator[tuple[int, bytes]]:
             number += 1
             if line.strip():
                 yield number, line
+
+
+def _heard(done: asyncio.Future[None]) -> None:
+    """Take note of a failure that nobody waits for any more; whoever still waits hears of it too."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _bytes_of(text: str, name: str) -> bytes:

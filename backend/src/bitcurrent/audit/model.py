@@ -14,13 +14,14 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from bitcurrent.kernel.logs import SECRET_WORDS
+
 NOTHING_BEFORE = bytes(32)
 """Stands for the hash before the first."""
 
 TEXT_LENGTH_MAX = 2_000
 ITEMS_MAX = 100
 DEPTH_MAX = 8
-SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "pepper")
 HIDDEN = "hidden"
 
 
