@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from bitcurrent.identity.key_limits import KeyDailyCap, SymbolNotAllowed
 from bitcurrent.kernel import errors
 from bitcurrent.ledger.service import InsufficientFunds
 from bitcurrent.market_data.model import UnknownMarket
@@ -163,6 +164,8 @@ _REFUSALS: tuple[tuple[type[errors.Refusal], Callable[..., BotError]], ...] = (
     (OrderEnded, _simple(422, NOT_POSSIBLE)),
     (UnknownMarket, _fixed(404, NOT_FOUND, "asset not found")),
     (BodyTooLarge, _simple(413, TOO_LARGE)),
+    (KeyDailyCap, _simple(403, FORBIDDEN)),
+    (SymbolNotAllowed, _simple(403, FORBIDDEN)),
     (errors.Unauthenticated, _simple(401, NOT_AUTHORIZED, "request is not authorized: ")),
     (errors.Forbidden, _simple(403, NOT_AUTHORIZED, "request is not authorized: ")),
     (errors.NotFound, _simple(404, NOT_FOUND)),

@@ -20,6 +20,7 @@ from bitcurrent.botapi.refusals import METHOD_NOT_ALLOWED, BotRefusal, error_of,
 from bitcurrent.botapi.requests import Query
 from bitcurrent.botapi.service import BotApi
 from bitcurrent.identity import model as identity
+from bitcurrent.identity.key_signing import Approach, target_of
 from bitcurrent.web import json
 from bitcurrent.web.raw import read_body, send_json
 
@@ -126,15 +127,18 @@ class Routes:
         scope["path"] = _path(scope)
         route, path = self._find(scope["method"], scope["path"])
         scope["path_template"] = route.template
-        api: BotApi = scope["litestar_app"].state[STATE_NAME]
+        state = scope["litestar_app"].state
+        api: BotApi = state[STATE_NAME]
+        body = _Body(receive)
+        approach = Approach(state["addresses"].of(scope), scope["method"], target_of(scope), body.read)
         if isinstance(route, PublicRoute):
             if any(name in _KEY_HEADERS for name, _ in scope["headers"]):
-                await api.recognise(scope["headers"], "read")
+                await api.recognise(scope["headers"], "read", approach)
             return await route.handler(PublicCall(api, path, Query(scope["query_string"])))
-        actor = await api.recognise(scope["headers"], route.scope)
+        actor = await api.recognise(scope["headers"], route.scope, approach)
         _tell_budget(headers, await api.spend(actor, must_count=route.must_count))
-        body = await read_body(receive) if route.method in _WITH_BODY else b""
-        return await route.handler(Call(api, actor, path, Query(scope["query_string"]), body))
+        content = await body.read() if route.method in _WITH_BODY else b""
+        return await route.handler(Call(api, actor, path, Query(scope["query_string"]), content))
 
     def _find(self, method: str, path: str) -> tuple[AnyRoute, dict[str, str]]:
         elsewhere = False
@@ -148,7 +152,21 @@ class Routes:
         raise not_found("endpoint not found")
 
 
-_KEY_HEADERS = frozenset({b"authorization", b"apca-api-key-id"})
+_KEY_HEADERS = frozenset({b"authorization", b"apca-api-key-id", b"x-bc-key"})
+
+
+class _Body:
+    """A request's body, read when somebody asks for it, and once."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._bytes: bytes | None = None
+
+    async def read(self) -> bytes:
+        """The whole of it; raises BodyTooLarge."""
+        if self._bytes is None:
+            self._bytes = await read_body(self._receive)
+        return self._bytes
 
 
 def _path(scope: Any) -> str:

@@ -10,6 +10,7 @@ from bitcurrent.botapi.budget import REQUESTS_PER_MINUTE, Remaining, RequestBudg
 from bitcurrent.botapi.model import Account, Holding, sale_step, share
 from bitcurrent.botapi.refusals import FORBIDDEN, BotRefusal, not_found, not_possible
 from bitcurrent.botapi.requests import request_hash
+from bitcurrent.identity.key_signing import SIGNED_HEADERS, Approach
 from bitcurrent.identity.model import Actor, Scope
 from bitcurrent.identity.service import Identity
 from bitcurrent.kernel.database import Database
@@ -30,7 +31,7 @@ CANCELS_SECONDS_MAX = 3.0
 
 _PAUSE_SECONDS = 0.1
 # A cookie is a person's, and browsers send it by themselves: programs bring a key or a token.
-_CREDENTIALS = frozenset({b"authorization", b"apca-api-key-id", b"apca-api-secret-key"})
+_CREDENTIALS = frozenset({b"authorization", b"apca-api-key-id", b"apca-api-secret-key", *SIGNED_HEADERS})
 
 
 class BotApi:
@@ -55,9 +56,10 @@ class BotApi:
         self.history = TradingHistory(database)
         self.market_data = market_data
 
-    async def recognise(self, headers: Iterable[tuple[bytes, bytes]], scope: Scope) -> Actor:
-        """Whoever sends these headers, if they may do this; raises Unauthenticated or Forbidden."""
-        actor = await self._identity.authenticate([pair for pair in headers if pair[0] in _CREDENTIALS])
+    async def recognise(self, headers: Iterable[tuple[bytes, bytes]], scope: Scope, approach: Approach) -> Actor:
+        """Whoever sends these headers from there, if they may do this; raises Unauthenticated or Forbidden."""
+        credentials = [pair for pair in headers if pair[0] in _CREDENTIALS]
+        actor = await self._identity.authenticate(credentials, approach=approach)
         actor.require_scope(scope)
         return actor
 
@@ -120,7 +122,7 @@ class BotApi:
         first, as far as the venue confirms within three seconds.
         """
         if cancel_orders:
-            await self.trading.cancel_all(actor.user_id)
+            await self.trading.cancel_all(actor.user_id, limits=actor.limits)
             await self._await_cancels(actor)
         results: list[tuple[Market, Order | Exception]] = []
         for holding in await self.holdings(actor):
@@ -150,7 +152,11 @@ class BotApi:
         )
         # No id came with the request, so nothing can repeat it and the hash is never compared.
         order, _ = await self.trading.place_order(
-            actor.user_id, wish, source=SOURCE, request_hash=request_hash("close", market.symbol, quantity)
+            actor.user_id,
+            wish,
+            source=SOURCE,
+            request_hash=request_hash("close", market.symbol, quantity),
+            limits=actor.limits,
         )
         return order
 

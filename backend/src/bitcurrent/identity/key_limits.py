@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bitcurrent.kernel.errors import Forbidden, Invalid, Unauthenticated
-from bitcurrent.kernel.money import plain
+from bitcurrent.kernel.money import EXACT, plain
 from bitcurrent.web.networks import Networks
 
 NETWORKS_MAX = 20
@@ -45,7 +45,7 @@ class KeyDailyCap(Forbidden):
     code = "key_daily_cap"
 
     def __init__(self, *, cap: Decimal, used: Decimal, needed: Decimal) -> None:
-        left = max(cap - used, Decimal(0))
+        left = max(EXACT.subtract(cap, used), Decimal(0))
         super().__init__(
             f"This API key may place orders worth {plain(cap)} USD a day (UTC); {plain(used)} is used and "
             f"{plain(left)} left, and this order is worth {plain(needed)}. Nothing was placed.",

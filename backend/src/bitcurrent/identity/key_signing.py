@@ -26,7 +26,7 @@ NONCE_SECONDS = 65
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 PREFIX = b"x-bc-"
-_NAMES = (b"x-bc-key", b"x-bc-timestamp", b"x-bc-nonce", b"x-bc-signature")
+SIGNED_HEADERS = (b"x-bc-key", b"x-bc-timestamp", b"x-bc-nonce", b"x-bc-signature")
 _NONCE = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _TIMESTAMP = re.compile(r"[0-9]{10,16}")
 
@@ -94,12 +94,12 @@ class Proof:
 def read_proof(headers: Iterable[tuple[bytes, bytes]]) -> Proof | None:
     """The proof in a request's headers (ASGI's: lower-case names); None without X-BC-Key. Raises BadSignature."""
     found = {name: value.decode("latin-1") for name, value in headers if name.startswith(PREFIX)}
-    if _NAMES[0] not in found:
+    if SIGNED_HEADERS[0] not in found:
         return None
-    missing = [name.decode() for name in _NAMES if name not in found]
+    missing = [name.decode() for name in SIGNED_HEADERS if name not in found]
     if missing:
         raise BadSignature(f"missing {', '.join(missing)}")
-    return Proof(*(found[name] for name in _NAMES))
+    return Proof(*(found[name] for name in SIGNED_HEADERS))
 
 
 def target_of(scope: Mapping[str, Any]) -> str:

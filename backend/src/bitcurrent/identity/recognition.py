@@ -149,7 +149,7 @@ class Recognition:
         """Remember a key that was shown to be right, and note its use when it was looked up."""
         key_id = found.actor.key_id
         if key_id is not None and self._recent.keep_key(key_id, found):
-            async with self._database.read() as connection:
+            async with self._database.statement() as connection:
                 await keys_repository.note_use(connection, key_id, approach.address)
         return found.actor
 

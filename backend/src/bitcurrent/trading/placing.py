@@ -7,6 +7,7 @@ order: its members are placed one by one.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from decimal import Decimal
 
 import asyncpg
 import structlog
@@ -14,7 +15,9 @@ import structlog
 from bitcurrent.kernel.crashpoints import crash_point
 from bitcurrent.kernel.database import RETRYABLE, Database, StatementNotCommitted
 from bitcurrent.kernel.errors import Unavailable
+from bitcurrent.kernel.ids import id_time
 from bitcurrent.trading import repository
+from bitcurrent.trading.model import Order, OrderState
 from bitcurrent.trading.repository import NewOrder, PlaceOutcome
 
 BATCH_MAX = 64
@@ -91,3 +94,49 @@ class PlacingQueue:
 def _fail(future: "asyncio.Future[PlaceOutcome]", error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
+
+
+def as_placed(new: NewOrder) -> Order:
+    """The stored order without reading it back: everything in it is known."""
+    terms = new.terms
+    at = id_time(new.id)
+    return Order(
+        id=new.id,
+        created_at=at,
+        updated_at=at,
+        user_id=new.user_id,
+        client_order_id=new.client_order_id,
+        source=new.source,
+        market=new.market,
+        side=new.side,
+        type=new.type,
+        time_in_force=new.time_in_force,
+        quantity=terms.quantity,
+        notional=terms.notional,
+        limit_price=terms.limit_price,
+        stop_price=terms.stop_price,
+        collar_price=terms.collar_price,
+        fee_bps=terms.fee_bps,
+        liquidity=terms.liquidity,
+        state=OrderState.ACCEPTED,
+        reason=None,
+        hold_currency=terms.hold_currency,
+        hold_amount=terms.hold_amount,
+        held=terms.hold_amount,
+        filled_quantity=Decimal(0),
+        filled_cost=Decimal(0),
+        fee=Decimal(0),
+        fee_currency=terms.fee_currency,
+        venue_order_id=None,
+        replaces=None,
+        replaced_by=None,
+        closing_state=None,
+        closing_filled=None,
+        cancel_requested_at=None,
+        cancel_sent_at=None,
+        claimed_at=None,
+        unknown_since=None,
+        checked_at=None,
+        submitted_at=None,
+        finished_at=None,
+    )

@@ -239,13 +239,13 @@ async def list_orders(connection: Connection, user_id: UserId, which: OrderFilte
     return [_order(row) for row in rows]
 
 
-async def lock_open_orders(connection: Connection, user_id: UserId, market: str | None) -> list[OrderId]:
-    """Lock a customer's orders that have not ended, in order of id; at most 1,000."""
+async def lock_open_orders(connection: Connection, user_id: UserId, markets: Sequence[str] | None) -> list[OrderId]:
+    """Lock a customer's orders (of some markets) that have not ended, in order of id; at most 1,000."""
     rows = await connection.fetch(
-        "SELECT id FROM orders WHERE user_id = $1 AND finished_at IS NULL AND ($2::text IS NULL OR market = $2) "
-        "ORDER BY id LIMIT 1000 FOR UPDATE",
+        "SELECT id FROM orders WHERE user_id = $1 AND finished_at IS NULL "
+        "AND ($2::text[] IS NULL OR market = ANY ($2)) ORDER BY id LIMIT 1000 FOR UPDATE",
         user_id,
-        market,
+        markets,
     )
     return [row["id"] for row in rows]
 

@@ -13,15 +13,17 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from bitcurrent.identity.key_limits import KeyDailyCap, KeyLimits
 from bitcurrent.kernel.crashpoints import crash_point
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import Conflict, Invalid, NotFound
 from bitcurrent.kernel.events import WAKE_CHANNEL
-from bitcurrent.kernel.ids import OrderId, UserId, id_time, new_id
-from bitcurrent.kernel.money import plain
+from bitcurrent.kernel.ids import OrderId, UserId, new_id
+from bitcurrent.kernel.money import EXACT, multiply, plain
 from bitcurrent.ledger.service import InsufficientFunds
 from bitcurrent.market_data.service import MarketData
 from bitcurrent.trading import repository
+from bitcurrent.trading.allowance import in_dollars, place_counted
 from bitcurrent.trading.model import (
     ClientOrderIdTaken,
     FeeRate,
@@ -37,7 +39,7 @@ from bitcurrent.trading.model import (
     Terms,
     placed_again,
 )
-from bitcurrent.trading.placing import PlacingQueue
+from bitcurrent.trading.placing import PlacingQueue, as_placed
 from bitcurrent.trading.repository import NewOrder, OrderFilter, PlaceOutcome, Replacement
 from bitcurrent.trading.rules import Conditions, RuleBroken, set_replacement_terms, set_terms
 
@@ -73,13 +75,17 @@ class Trading:
         source: str,
         request_hash: bytes,
         idempotency_key: str | None = None,
+        limits: KeyLimits | None = None,
     ) -> tuple[Order, bool]:
         """Hold the money and accept the order; the order, and whether it was placed by an earlier equal request.
 
-        Raises refusals naming the rule, `InsufficientFunds`, `ClientOrderIdTaken`, `IdempotencyKeyReused`.
+        `limits` are those of the API key that it comes with. Raises refusals naming the rule, `InsufficientFunds`,
+        `ClientOrderIdTaken`, `IdempotencyKeyReused`, `SymbolNotAllowed`, `KeyDailyCap`.
         """
         try:
             conditions = await self._conditions(user_id, wish.market)
+            if limits is not None:
+                limits.check_symbol(conditions.market.symbol)
             terms = set_terms(wish, conditions)
         except (Conflict, Invalid):
             # A repeat of a request that was accepted gets its answer, whatever the market is by now.
@@ -100,10 +106,24 @@ class Trading:
             time_in_force=wish.time_in_force,
             terms=terms,
         )
-        outcome = await self._queue.place(new)
+        try:
+            outcome = await self._put(new, limits, conditions.market.quote)
+        except KeyDailyCap:
+            known = await self._find_repeat(user_id, wish.client_order_id, idempotency_key, request_hash)
+            if known is None:
+                raise
+            return placed_again(known), True
         if outcome.outcome == "accepted":
-            return _as_placed(new), False
+            return as_placed(new), False
         return await self._answer_for(user_id, outcome, terms.hold_amount, terms.hold_currency), True
+
+    async def _put(self, new: NewOrder, limits: KeyLimits | None, currency: str) -> PlaceOutcome:
+        if limits is None or limits.daily_notional is None:
+            return await self._queue.place(new)
+        worth = in_dollars(self._market_data, new.terms.expected_cost, currency)
+        outcome = await place_counted(self._database, limits, worth, lambda tx: repository.place_one(tx, new))
+        self.wake()
+        return outcome
 
     async def replace_order(
         self,
@@ -117,12 +137,16 @@ class Trading:
         request_hash: bytes,
         client_order_id: str | None = None,
         idempotency_key: str | None = None,
+        limits: KeyLimits | None = None,
     ) -> tuple[Order, bool]:
         """Ask for other terms: a new order that takes the old one's place when the venue agrees.
 
-        What is left out stays; `quantity` is what the new order trades from then on (left out: what remains).
+        What is left out stays; `quantity` is what the new order trades from then on (left out: what remains). Toward
+        the cap of an API key (`limits`) counts what the new order is worth more than what remains of the old one.
         """
         old = await self.read_order(user_id, order_id)
+        if limits is not None:
+            limits.check_symbol(old.market)
         known = await self._find_repeat(user_id, client_order_id, idempotency_key, request_hash)
         if known is not None:
             return placed_again(known), True
@@ -150,8 +174,13 @@ class Trading:
             source=source,
             terms=terms,
         )
-
-        outcome = await self._database.in_transaction(lambda tx: repository.request_replace(tx, new))
+        if limits is None or limits.daily_notional is None:
+            outcome = await self._database.in_transaction(lambda tx: repository.request_replace(tx, new))
+        else:
+            remaining = EXACT.subtract(old.quantity, old.filled_quantity)
+            more = EXACT.subtract(terms.expected_cost, multiply(remaining, old.limit_price or Decimal(0)))
+            worth = in_dollars(self._market_data, max(more, Decimal(0)), old.quote)
+            outcome = await place_counted(self._database, limits, worth, lambda tx: repository.request_replace(tx, new))
         crash_point("after_replace_commit")
         if outcome.outcome == "accepted":
             self.wake()
@@ -162,18 +191,25 @@ class Trading:
             raise OrderEnded("The order has ended and cannot be replaced.")
         return await self._answer_for(user_id, outcome, terms.hold_amount, terms.hold_currency), True
 
-    async def cancel_order(self, user_id: UserId, order_id: OrderId) -> Order:
+    async def cancel_order(self, user_id: UserId, order_id: OrderId, *, limits: KeyLimits | None = None) -> Order:
         """Ask for a cancel and commit it; see `cancel_in`."""
-        order = await self._database.in_transaction(lambda tx: self.cancel_in(tx, user_id, order_id))
+        order = await self._database.in_transaction(lambda tx: self.cancel_in(tx, user_id, order_id, limits=limits))
         self.wake()
         return order
 
-    async def cancel_in(self, connection: Connection, user_id: UserId, order_id: OrderId) -> Order:
+    async def cancel_in(
+        self, connection: Connection, user_id: UserId, order_id: OrderId, *, limits: KeyLimits | None = None
+    ) -> Order:
         """Ask for a cancel in the open transaction; the order as it is then.
 
         Canceled at once when it had not been sent, else pending until the venue confirms. A canceled order stays as
         it is; `OrderEnded` when it ended otherwise. Call `wake` after the commit.
         """
+        if limits is not None:
+            known = await repository.read_order(connection, order_id, user_id=user_id)
+            if known is None:
+                raise OrderNotFound
+            limits.check_symbol(known.market)
         outcome = await repository.request_cancel(connection, user_id, order_id)
         order = await repository.read_order(connection, order_id, user_id=user_id)
         if order is None:
@@ -182,16 +218,26 @@ class Trading:
             raise OrderEnded(f"The order is {order.state} and cannot be canceled.")
         return order
 
-    async def cancel_all(self, user_id: UserId, market: str | None = None) -> list[Order]:
+    async def cancel_all(
+        self, user_id: UserId, market: str | None = None, *, limits: KeyLimits | None = None
+    ) -> list[Order]:
         """Ask for a cancel of every open order (of one market) and commit it; see `cancel_all_in`."""
-        orders = await self._database.in_transaction(lambda tx: self.cancel_all_in(tx, user_id, market))
+        orders = await self._database.in_transaction(lambda tx: self.cancel_all_in(tx, user_id, market, limits=limits))
         self.wake()
         return orders
 
-    async def cancel_all_in(self, connection: Connection, user_id: UserId, market: str | None) -> list[Order]:
-        """Ask for a cancel of every open order in the open transaction; those orders, oldest first."""
+    async def cancel_all_in(
+        self, connection: Connection, user_id: UserId, market: str | None, *, limits: KeyLimits | None = None
+    ) -> list[Order]:
+        """Ask for a cancel of every open order in the open transaction; those orders, oldest first.
+
+        A key that is bound to some markets cancels in those only.
+        """
         symbol = await self._symbol(market)
-        open_ids = await repository.lock_open_orders(connection, user_id, symbol)
+        if limits is not None and symbol is not None:
+            limits.check_symbol(symbol)
+        allowed = sorted(limits.symbols) if limits is not None and limits.symbols is not None else None
+        open_ids = await repository.lock_open_orders(connection, user_id, [symbol] if symbol else allowed)
         for order_id in open_ids:
             await repository.request_cancel(connection, user_id, order_id)
         found = await repository.read_orders(connection, open_ids)
@@ -308,52 +354,6 @@ class Trading:
             await self._redis.publish(WAKE_CHANNEL, "")
         except RedisError as error:
             log.warning("orders.hint_failed", error=type(error).__name__)
-
-
-def _as_placed(new: NewOrder) -> Order:
-    """The stored order without reading it back: everything in it is known."""
-    terms = new.terms
-    at = id_time(new.id)
-    return Order(
-        id=new.id,
-        created_at=at,
-        updated_at=at,
-        user_id=new.user_id,
-        client_order_id=new.client_order_id,
-        source=new.source,
-        market=new.market,
-        side=new.side,
-        type=new.type,
-        time_in_force=new.time_in_force,
-        quantity=terms.quantity,
-        notional=terms.notional,
-        limit_price=terms.limit_price,
-        stop_price=terms.stop_price,
-        collar_price=terms.collar_price,
-        fee_bps=terms.fee_bps,
-        liquidity=terms.liquidity,
-        state=OrderState.ACCEPTED,
-        reason=None,
-        hold_currency=terms.hold_currency,
-        hold_amount=terms.hold_amount,
-        held=terms.hold_amount,
-        filled_quantity=Decimal(0),
-        filled_cost=Decimal(0),
-        fee=Decimal(0),
-        fee_currency=terms.fee_currency,
-        venue_order_id=None,
-        replaces=None,
-        replaced_by=None,
-        closing_state=None,
-        closing_filled=None,
-        cancel_requested_at=None,
-        cancel_sent_at=None,
-        claimed_at=None,
-        unknown_since=None,
-        checked_at=None,
-        submitted_at=None,
-        finished_at=None,
-    )
 
 
 def _tier(tiers: list[FeeRate], volume: Decimal) -> FeeRate:
