@@ -15,6 +15,7 @@ from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import NotFound
 from bitcurrent.web.addresses import Addresses
+from bitcurrent.web.chain import REPEATABLE
 
 AnyRequest = Request[Any, Any, Any]
 Keeper = NamedDependency[Privacy]
@@ -35,7 +36,14 @@ async def read_profile(actor: CurrentActor, privacy: Keeper, database: Where) ->
     return schemas.profile(kept)
 
 
-@put("/api/profile", summary="Set my profile", tags=TAGS, operation_id="putProfile", guards=[requires_session])
+@put(
+    "/api/profile",
+    summary="Set my profile",
+    tags=TAGS,
+    operation_id="putProfile",
+    guards=[requires_session],
+    opt={REPEATABLE: "The same again changes nothing, and neither the answer nor a hash of the body is kept."},
+)
 async def put_profile(
     request: AnyRequest,
     data: schemas.PutProfile,
@@ -44,10 +52,7 @@ async def put_profile(
     database: Where,
     addresses: Origin,
 ) -> schemas.Profile:
-    """Replaces the whole profile.
-
-    Takes no Idempotency-Key: the same again changes nothing, and neither the answer nor a hash of the body is kept.
-    """
+    """Replaces the whole profile."""
     actor.require_scope("trade")
     address = addresses.of(request.scope)
 
@@ -89,6 +94,7 @@ async def _sent(file: IO[bytes]) -> AsyncIterator[bytes]:
     operation_id="askErasure",
     guards=[requires_session],
     status_code=202,
+    opt={REPEATABLE: "Afterwards there is no session to ask again with, and no hash of a password is kept."},
 )
 async def ask_erasure(
     request: AnyRequest,
@@ -99,10 +105,7 @@ async def ask_erasure(
     database: Where,
     addresses: Origin,
 ) -> schemas.Erasure:
-    """The account closes now; personal data is erased when the law allows it.
-
-    Takes no Idempotency-Key: afterwards there is no session to ask again with, and no hash of a password is kept.
-    """
+    """The account closes now; personal data is erased when the law allows it."""
     await identity.confirm_password(actor, data.password)
     address = addresses.of(request.scope)
     farewell = await database.in_transaction(lambda connection: privacy.ask_erasure(connection, actor, address=address))
