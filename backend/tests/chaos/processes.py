@@ -73,7 +73,7 @@ def start(name: str, settings: Settings, folder: Path, *, crash_at: str = "") ->
 
 
 async def until_ready(process: Process) -> None:
-    """It answers; a process that dies first is not waited for."""
+    """It answers."""
     deadline = time.monotonic() + READY_SECONDS
     async with httpx.AsyncClient(base_url=f"http://{addresses.HERE}:{process.port}", timeout=2) as http:
         while not process.dead:
@@ -82,6 +82,7 @@ async def until_ready(process: Process) -> None:
                     return
             assert time.monotonic() < deadline, process.words()
             await asyncio.sleep(0.05)
+    raise AssertionError(f"{process.name} died: {process.words()}")
 
 
 async def customer_with_key(floor: Floor, api: Process, **money: str) -> tuple[UserId, dict[str, str]]:
