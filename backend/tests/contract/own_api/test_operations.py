@@ -88,7 +88,7 @@ async def test_health_tells_the_truth(
 async def test_identity_keeps_to_its_description(house: House) -> None:
     ann = house.ann
     again = {"email": ann.email, "display_name": "Ann", "password": PASSWORD}
-    await house.ask("POST", "/api/register", 409, again)
+    await house.ask("POST", "/api/register", 202, again)
     assert (await log_in(house.http, ann.email)).status_code == 200
     assert (await log_in(house.http, ann.email, "not the password")).status_code == 401
     await house.ask("GET", "/api/me", 200)
@@ -170,6 +170,27 @@ async def test_portfolio_keeps_to_its_description(house: House) -> None:
     await house.nobody("GET", "/api/positions")
     await house.ask("GET", "/api/portfolio", 200)
     await house.nobody("GET", "/api/portfolio")
+
+
+async def test_privacy_keeps_to_its_description(house: House) -> None:
+    someone = await register(house.http)
+    profile = {
+        "legal_name": "Pat Person",
+        "birth_date": "1980-02-29",
+        "address": {"lines": ["1 High Street"], "city": "Springfield", "country": "US"},
+        "documents": [{"kind": "passport", "number": "X1234567", "country": "US"}],
+    }
+    assert (await house.http.get("/api/profile", headers=someone.bearer)).status_code == 404
+    assert (await house.http.put("/api/profile", json={}, headers=someone.bearer)).status_code == 422
+    for method, path, body, status in (
+        ("PUT", "/api/profile", profile, 200),
+        ("GET", "/api/profile", None, 200),
+        ("GET", "/api/me/export", None, 200),
+        ("POST", "/api/me/erasure", {"password": PASSWORD}, 202),
+    ):
+        await house.nobody(method, path, body)
+        answer = await house.http.request(method, path, json=body, headers=someone.bearer)
+        assert answer.status_code == status, answer.text
 
 
 async def test_an_address_that_there_is_not_answers_a_problem(house: House) -> None:
