@@ -46,5 +46,46 @@ class SingleFlight(Generic[T]):
             done.exception()
 
 
+class NextFlight(Generic[T]):
+    """Equal reads that arrive while one is under way share the one after it: none is answered with what was read
+    before it was asked, so that whoever has just written reads what they wrote.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[Hashable, asyncio.Task[T]] = {}
+        self._next: dict[Hashable, asyncio.Task[T]] = {}
+
+    async def read(self, key: Hashable, load: Callable[[], Awaitable[T]]) -> T:
+        """The result of a `load()` that begins no earlier than this call."""
+        running = self._running.get(key)
+        if running is None:
+            task = asyncio.ensure_future(_run(load))
+            self._fly(key, task)
+        else:
+            waiting = self._next.get(key)
+            if waiting is None:
+                waiting = self._next[key] = asyncio.ensure_future(self._after(running, key, load))
+            task = waiting
+        # A caller that goes away must not cancel the read that others wait for.
+        return await asyncio.shield(task)
+
+    async def _after(self, running: "asyncio.Task[T]", key: Hashable, load: Callable[[], Awaitable[T]]) -> T:
+        await asyncio.wait([running])
+        this = self._next.pop(key)
+        self._fly(key, this)
+        return await load()
+
+    def _fly(self, key: Hashable, task: "asyncio.Task[T]") -> None:
+        self._running[key] = task
+        task.add_done_callback(lambda done: self._land(key, done))
+
+    def _land(self, key: Hashable, done: "asyncio.Task[T]") -> None:
+        if self._running.get(key) is done:
+            del self._running[key]
+        # Whoever waits gets the failure; when all have gone away, nobody misses it.
+        if not done.cancelled():
+            done.exception()
+
+
 async def _run(load: Callable[[], Awaitable[T]]) -> T:
     return await load()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+from bitcurrent.kernel.cache import NextFlight
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import NotFound
@@ -35,9 +36,15 @@ class PortfolioReader:
     def __init__(self, database: Database, market_data: MarketData) -> None:
         self._database = database
         self._market_data = market_data
+        # A page with many parts asks for the same thing many times at once.
+        self._balances: NextFlight[list[ExplainedBalance]] = NextFlight()
+        self._portfolios: NextFlight[Portfolio] = NextFlight()
 
     async def balances(self, user_id: UserId) -> list[ExplainedBalance]:
         """Every balance that is not empty, with what holds the held part."""
+        return await self._balances.read(user_id, lambda: self._read_balances(user_id))
+
+    async def _read_balances(self, user_id: UserId) -> list[ExplainedBalance]:
         async with snapshot(self._database) as connection:
             balances = await ledger.read_balances(connection, user_id)
             holds = await list_holds(connection, user_id, limit=HOLDS_MAX + 1)
@@ -56,6 +63,9 @@ class PortfolioReader:
 
     async def portfolio(self, user_id: UserId) -> Portfolio:
         """Everything the customer has at the prices of now."""
+        return await self._portfolios.read(user_id, lambda: self._read_portfolio(user_id))
+
+    async def _read_portfolio(self, user_id: UserId) -> Portfolio:
         async with snapshot(self._database) as connection:
             balances = {balance.currency: balance for balance in await ledger.read_balances(connection, user_id)}
             traded = {position.currency: position for position in await list_positions(connection, user_id)}

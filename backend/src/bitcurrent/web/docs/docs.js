@@ -63,6 +63,18 @@ function section(title, content) {
   return content ? [make("h4", {}, title), content] : [];
 }
 
+function chain(root, passed) {
+  const titles = new Map((root["x-bitcurrent-chain"] ?? []).map((layer) => [layer.name, layer.title]));
+  const steps = passed.map((step) => make("li", {}, make("b", {}, titles.get(step.layer) ?? step.layer), ` · ${step.asks}`));
+  return make("details", { class: "chain" }, make("summary", {}, `passes ${passed.length} layers before it runs`), make("ol", {}, ...steps));
+}
+
+function wholeChain(layers) {
+  const steps = layers.map((layer) => make("li", {}, make("b", {}, layer.title), ` · ${layer.does} `,
+    make("small", {}, `Declared in ${layer.declared}.`)));
+  return make("details", { class: "chain" }, make("summary", {}, "The chain that every request passes, in this order"), make("ol", {}, ...steps));
+}
+
 function operationCard(root, path, method, operation) {
   const body = Object.values(operation.requestBody?.content ?? {})[0]?.schema;
   const answers = Object.entries(operation.responses ?? {}).flatMap(([status, given]) => {
@@ -76,6 +88,8 @@ function operationCard(root, path, method, operation) {
     make("p", { class: "address" }, make("span", { class: "method" }, method.toUpperCase()), path),
     operation.security?.length ? make("p", { class: "lock" }, "Needs a session or an API key.") : null,
     operation.description ? make("p", {}, operation.description) : null,
+    operation["x-bitcurrent-repeatable"] ? make("p", {}, `Takes no Idempotency-Key: ${operation["x-bitcurrent-repeatable"]}`) : null,
+    operation["x-bitcurrent-chain"] ? chain(root, operation["x-bitcurrent-chain"]) : null,
     ...section("Parameters", operation.parameters?.length ? parameters(root, operation.parameters) : null),
     ...section("Body", body ? fields(root, body) ?? make("p", {}, typeName(root, body)) : null),
     ...section("Answers", make("div", {}, ...answers)));
@@ -84,7 +98,8 @@ function operationCard(root, path, method, operation) {
 function render(root) {
   document.getElementById("about").replaceChildren(
     `${root.info.description ?? ""} Version ${root.info.version}. `,
-    make("a", { href: "/api/openapi.json" }, "The OpenAPI document"), ".");
+    make("a", { href: "/api/openapi.json" }, "The OpenAPI document"), ".",
+    wholeChain(root["x-bitcurrent-chain"] ?? []));
   const groups = new Map();
   for (const [path, item] of Object.entries(root.paths)) {
     for (const method of METHODS.filter((name) => item[name])) {

@@ -1,0 +1,48 @@
+"""How far a customer's identity has been verified, and the guard that asks for it."""
+
+from typing import Literal, get_args
+
+from litestar.handlers import BaseRouteHandler
+
+from bitcurrent.identity.guards import Connection, Guard, actor_of
+from bitcurrent.kernel.database import Database
+from bitcurrent.kernel.errors import Forbidden
+from bitcurrent.kernel.ids import UserId
+from bitcurrent.web.chain import stands_for
+
+KycLevel = Literal["none", "basic", "full"]
+LEVELS: tuple[KycLevel, ...] = get_args(KycLevel)
+
+
+class KycRequired(Forbidden):
+    """The customer's identity has not been verified so far."""
+
+    code = "kyc_required"
+    title = "Verification needed"
+
+    def __init__(self, *, needed: KycLevel, reached: KycLevel) -> None:
+        super().__init__(
+            f"This needs the verification level '{needed}'; yours is '{reached}'. Verify your identity first.",
+            details={"needed": needed, "reached": reached},
+        )
+
+
+def requires_kyc(level: KycLevel) -> Guard:
+    """Let in customers who have been verified up to this level or further; stands after those that recognise them.
+
+    Asks PostgreSQL each time: a level that was taken back counts at once.
+    """
+
+    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
+        actor = await actor_of(connection)
+        reached = await _level_of(connection.app.state["database"], actor.user_id)
+        if LEVELS.index(reached) < LEVELS.index(level):
+            raise KycRequired(needed=level, reached=reached)
+
+    return stands_for(guard, "kyc", f"An identity verified up to the level `{level}`.")
+
+
+async def _level_of(database: Database, user_id: UserId) -> KycLevel:
+    async with database.read() as connection:
+        found: KycLevel | None = await connection.fetchval("SELECT kyc_level FROM users WHERE id = $1", user_id)
+    return found or "none"
