@@ -237,6 +237,48 @@ def rotate(data: Path) -> None:
     sys.exit(rotate(_settings(data)))
 
 
+@main.group()
+def operators() -> None:
+    """Look after those who look after the house."""
+
+
+@operators.command("add")
+@_data
+@click.argument("email")
+@click.option("--role", type=click.Choice(["support", "compliance", "finance", "admin"]), required=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password of a new person from standard input.")
+def add_operator(data: Path, email: str, role: Any, password_stdin: bool) -> None:
+    """Make EMAIL an operator: a new person, whose password is asked for, or somebody known, who gets the role."""
+    from bitcurrent.identity.operators_commands import add
+
+    def ask() -> str:
+        if password_stdin:
+            return sys.stdin.readline().rstrip("\n")
+        answer: str = click.prompt(f"Password for {email}", hide_input=True, confirmation_prompt=True)
+        return answer
+
+    sys.exit(add(_settings(data), email, role, ask))
+
+
+@operators.command("list")
+@_data
+def list_operators(data: Path) -> None:
+    """Show every operator, and what each may do."""
+    from bitcurrent.identity.operators_commands import show
+
+    sys.exit(show(_settings(data)))
+
+
+@operators.command("disable")
+@_data
+@click.argument("email")
+def disable_operator(data: Path, email: str) -> None:
+    """Take EMAIL's role away and end their sessions. An account as a customer stays."""
+    from bitcurrent.identity.operators_commands import disable
+
+    sys.exit(disable(_settings(data), email))
+
+
 def _entry(module: str, name: str) -> Callable[..., Any]:
     """Find the function that a command calls."""
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)

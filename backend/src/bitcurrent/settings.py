@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from bitcurrent.kernel.crypto import BadKeys, Vault
+from bitcurrent.kernel.networks import PRIVATE, Networks
 
 PREFIX = "BITCURRENT_"
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -50,6 +51,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     erase_after_days: Annotated[int, msgspec.Meta(ge=0, le=36_525)] = 1_826
     # Addresses or networks, with commas, whose X-Forwarded-For is believed; nobody's by default.
     trusted_proxies: str = ""
+    # Addresses or networks, with commas, that the back office (/api/admin) is open to. Empty: nobody in production,
+    # this machine and private networks in a demo.
+    admin_networks: str = ""
     # /metrics of the API, on 127.0.0.1 only; 0 serves none.
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     # Every budget of requests is multiplied by this; for measurements and tests, which come from one address.
@@ -69,6 +73,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def secure_cookies(self) -> bool:
         """Cookies are Secure and __Host- when the public address is https."""
         return self.base_url.startswith("https://")
+
+    def open_admin_networks(self) -> Networks:
+        """From where operators may come; raises ValueError for what is no network."""
+        if self.env == "demo" and not self.admin_networks.strip():
+            return Networks.of(PRIVATE)
+        return Networks.parse(self.admin_networks)
 
     def open_vault(self) -> Vault:
         """What encrypts and decrypts at rest; raises BadKeys, which shows no key."""
@@ -91,12 +101,15 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     try:
         settings = msgspec.convert(values, Settings, strict=False)
         settings.open_vault()
+        settings.open_admin_networks()
     except BadKeys as error:
         raise SettingsError(str(error)) from None
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$.")
         name = PREFIX + path.rstrip("`").upper()
         raise SettingsError(f"{name} cannot be used: {problem}.") from None
+    except ValueError:
+        raise SettingsError(f"{PREFIX}ADMIN_NETWORKS cannot be used: write 10.0.0.0/8,203.0.113.7.") from None
     return settings
 
 

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from bitcurrent.botapi.service import BotApi
+from bitcurrent.identity.accounts.service import Accounts
+from bitcurrent.identity.approvals.service import Approvals
+from bitcurrent.identity.operators import Operators
 from bitcurrent.identity.privacy.export import export_with
 from bitcurrent.identity.privacy.service import Privacy
 from bitcurrent.identity.service import Identity
 from bitcurrent.integrations.alpaca.data import AlpacaData
 from bitcurrent.kernel.cache import connect_redis
 from bitcurrent.kernel.database import Database
+from bitcurrent.kernel.networks import Networks
 from bitcurrent.kernel.rewrapping import application_name
 from bitcurrent.ledger.export import export as export_books
 from bitcurrent.market_data.listing import MarketList
@@ -45,6 +49,9 @@ class Brokerage:
     market_list: MarketList
     trading: Trading
     portfolio: PortfolioReader
+    admin_networks: Networks
+    approvals: Approvals
+    operators: Operators
     bot_api: BotApi
 
 
@@ -69,6 +76,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         market_data = await stack.enter_async_context(MarketData(database=database, redis=redis, source=market_source))
         trading = Trading(database, redis, market_data)
         portfolio = PortfolioReader(database, market_data)
+        approvals = Approvals()
         yield Brokerage(
             settings=settings,
             database=database,
@@ -88,6 +96,9 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             market_list=MarketList(market_data),
             trading=trading,
             portfolio=portfolio,
+            admin_networks=settings.open_admin_networks(),
+            approvals=approvals,
+            operators=Operators(identity, approvals),
             bot_api=BotApi(
                 database=database,
                 redis=redis,

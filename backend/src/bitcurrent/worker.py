@@ -16,6 +16,9 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from bitcurrent.audit.tasks import AuditKeeper
+from bitcurrent.identity.accounts.links import purge_links
+from bitcurrent.identity.approvals.service import EXPIRE_BATCH
+from bitcurrent.identity.key_spending import forget_days
 from bitcurrent.integrations.alpaca.adapter import AlpacaVenue
 from bitcurrent.kernel.leader import Leadership
 from bitcurrent.kernel.logs import configure_logs
@@ -104,6 +107,7 @@ class Worker:
                 asyncio.create_task(self._feed_prices()),
                 asyncio.create_task(self._repeat("partitions", self._make_partitions)),
                 asyncio.create_task(self._repeat("purge", self._purge)),
+                asyncio.create_task(self._repeat("approvals", self._expire_approvals)),
                 asyncio.create_task(self._repeat("erasures", self._erase)),
                 asyncio.create_task(self._count_backlog()),
                 asyncio.create_task(self._audit.keep()),
@@ -158,6 +162,14 @@ class Worker:
         """Forget customers whose time has come."""
         while await self._brokerage.privacy.erase_due():
             pass
+
+    async def _expire_approvals(self) -> None:
+        expired = EXPIRE_BATCH
+        while expired == EXPIRE_BATCH:
+            async with self._brokerage.database.transaction() as connection:
+                expired = await self._brokerage.approvals.expire_due(connection)
+        async with self._brokerage.database.transaction() as connection:
+            await forget_days(connection)
 
     async def _count_backlog(self) -> None:
         while True:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from bitcurrent.kernel.errors import Forbidden, Invalid, Unauthenticated
 from bitcurrent.kernel.money import EXACT, plain
-from bitcurrent.web.networks import Networks
+from bitcurrent.kernel.networks import Networks
 
 NETWORKS_MAX = 20
 SYMBOLS_MAX = 50

@@ -12,7 +12,7 @@ from bitcurrent.identity.key_limits import KeyLimits
 from bitcurrent.identity.model import Actor, ApiKey, Scope
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import UserId, new_id
-from bitcurrent.web.networks import Networks
+from bitcurrent.kernel.networks import Networks
 
 # Constants of this module, never somebody's input.
 _KEY = (

@@ -188,6 +188,12 @@ class Actor:
         if scope != "read" and self.status != "active":
             raise AccountFrozen
 
+    def require_operator(self) -> None:
+        """Raise RoleMissing unless this is an active operator, logged in."""
+        self.require_session()
+        if self.role == "customer" or self.status != "active":
+            raise RoleMissing
+
     def require_role(self, *roles: Role) -> None:
         """Raise RoleMissing unless this is an active operator, logged in, of one of the roles."""
         self.require_session()

@@ -48,6 +48,18 @@ class Approval:
         return "expired" if self.expired_at is not None or moment >= self.expires_at else "open"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalFilter:
+    """Which approvals to list. `before` is the keyset: the id of the last one seen."""
+
+    state: State | None = None
+    kind: str | None = None
+    subject: str | None = None
+    asked_by: UUID | None = None
+    before: UUID | None = None
+    limit: int = 50
+
+
 Handler = Callable[[Any, Approval, UserId], Awaitable[Callable[[], Awaitable[None]] | None]]
 """Does what was granted: gets the open transaction's connection, the approval, and who granted it.
 
