@@ -220,9 +220,9 @@ async def test_proving_a_large_log_takes_no_more_memory_than_a_small_one(log: Au
     await log.app.execute(MANY, 2_000)
     await log.keeper.seal()
     small = await peak()
-    await log.app.execute(MANY, 14_000)
+    await log.app.execute(MANY, 8_000)
     await log.keeper.seal()
-    log.heads.write_bytes((line + b"\n") * 8_000)
+    log.heads.write_bytes((line + b"\n") * 4_000)
     large = await peak()
     assert large < small * 1.5, (small, large)
 
