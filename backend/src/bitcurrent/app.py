@@ -13,9 +13,11 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
+from bitcurrent.backoffice import lost_factor_routes
 from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.botapi import routes as botapi_routes
 from bitcurrent.identity import routes as identity_routes
+from bitcurrent.identity.factors import routes as factor_routes
 from bitcurrent.identity.guards import provide_actor
 from bitcurrent.identity.privacy import routes as privacy_routes
 from bitcurrent.identity.recognition import session_cookie
@@ -37,10 +39,12 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *openapi.ROUTES,
     *identity_routes.ROUTES,
     *privacy_routes.ROUTES,
+    *factor_routes.ROUTES,
     *market_data_routes.ROUTES,
     *trading_routes.ROUTES,
     *portfolio_routes.ROUTES,
     *backoffice_routes.ROUTES,
+    *lost_factor_routes.ROUTES,
     *botapi_routes.ROUTES,
 )
 

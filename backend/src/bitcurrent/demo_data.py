@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import structlog
 
+from bitcurrent.identity.factors.enrolment import ensure_totp
 from bitcurrent.identity.model import Actor, Role
 from bitcurrent.identity.service import Identity
 from bitcurrent.kernel.cache import connect_redis
@@ -52,6 +53,8 @@ class _Person:
 ANN = _Person("ann", "Ann Demo", "customer")
 BEN = _Person("ben", "Ben Demo", "customer")
 OLGA = _Person("olga", "Olga Demo", "admin")
+WITH_SECOND_FACTOR = (BEN, OLGA)
+"""Ann logs in with her password alone and may add a factor herself; the operator's pages open with one only."""
 
 
 def load(settings: Settings) -> dict[str, dict[str, str]]:
@@ -64,9 +67,9 @@ def load(settings: Settings) -> dict[str, dict[str, str]]:
     asyncio.run(_load(settings))
     key_id, secret_key = _bot_key(settings)
     return {
-        "customer": {"email": ANN.email, "password": _password(settings, ANN)},
-        "second_customer": {"email": BEN.email, "password": _password(settings, BEN)},
-        "operator": {"email": OLGA.email, "password": _password(settings, OLGA)},
+        "customer": _login(settings, ANN),
+        "second_customer": _login(settings, BEN),
+        "operator": _login(settings, OLGA),
         "bot": {"key_id": key_id, "secret_key": secret_key},
     }
 
@@ -81,6 +84,9 @@ async def _load(settings: Settings) -> None:
             user_id = await _ensure_person(identity, database, settings, person)
             if person.role == "customer":
                 await _credit(database, person, user_id)
+            if person in WITH_SECOND_FACTOR:
+                async with database.transaction() as connection:
+                    await ensure_totp(connection, identity.vault, user_id, _totp_secret(settings, person))
             if person is ANN:
                 await _ensure_bot_key(identity, database, settings, user_id)
     finally:
@@ -133,6 +139,16 @@ def _password(settings: Settings, person: _Person) -> str:
     """Eighty bits in groups that can be typed."""
     text = _derive(settings, f"password {person.name}")[:16].lower()
     return "-".join(text[start : start + 4] for start in range(0, 16, 4))
+
+
+def _totp_secret(settings: Settings, person: _Person) -> str:
+    """For an authenticator app, or for whoever computes the codes: 160 bits in base 32."""
+    return _derive(settings, f"totp {person.name}")[:32]
+
+
+def _login(settings: Settings, person: _Person) -> dict[str, str]:
+    login = {"email": person.email, "password": _password(settings, person)}
+    return {**login, "totp_secret": _totp_secret(settings, person)} if person in WITH_SECOND_FACTOR else login
 
 
 def _bot_key(settings: Settings) -> tuple[str, str]:

@@ -58,6 +58,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     # Every budget of requests is multiplied by this; for measurements and tests, which come from one address.
     rate_limit_factor: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    # How long everybody is told before every second factor of an account is removed: three days by default.
+    lost_factor_wait_seconds: Annotated[int, msgspec.Meta(ge=1, le=31_536_000)] = 259_200
+    # Texts (codes by SMS, an extra): without account, token and sender none are sent.
+    twilio_account_sid: str = ""
+    twilio_auth_token: str = ""
+    twilio_from: str = ""
+    twilio_url: str = "https://api.twilio.com"
     api_workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     alpaca_requests_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
     venue_missing_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60

@@ -16,8 +16,8 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from bitcurrent.audit.tasks import AuditKeeper
-from bitcurrent.identity.accounts.links import purge_links
 from bitcurrent.identity.approvals.service import EXPIRE_BATCH
+from bitcurrent.identity.factors.tasks import purge_challenges, tend_lost_factors
 from bitcurrent.identity.key_spending import forget_days
 from bitcurrent.integrations.alpaca.adapter import AlpacaVenue
 from bitcurrent.kernel.leader import Leadership
@@ -36,6 +36,7 @@ LEADER_KEY: Final = 0x6269_7463_0001
 """The advisory lock of whoever talks to the venue; one number for every worker of an installation."""
 STOP_SECONDS: Final = 2.8
 CHORE_SECONDS: Final = 3_600.0
+LOST_FACTOR_SECONDS: Final = 30.0
 CHORE_AGAIN_SECONDS: Final = 60.0
 BACKLOG_SECONDS: Final = 5.0
 FEED_PAUSE_SECONDS: Final = 5.0
@@ -109,6 +110,7 @@ class Worker:
                 asyncio.create_task(self._repeat("purge", self._purge)),
                 asyncio.create_task(self._repeat("approvals", self._expire_approvals)),
                 asyncio.create_task(self._repeat("erasures", self._erase)),
+                asyncio.create_task(self._repeat("lost factors", self._tend_lost_factors, seconds=LOST_FACTOR_SECONDS)),
                 asyncio.create_task(self._count_backlog()),
                 asyncio.create_task(self._audit.keep()),
             ]
@@ -135,8 +137,8 @@ class Worker:
                 self._counts["price_feed_failed"] += 1
             await asyncio.sleep(FEED_PAUSE_SECONDS)
 
-    async def _repeat(self, name: str, chore: Callable[[], Awaitable[None]]) -> None:
-        """Do a chore now and every hour; after a failure again in a minute. Each may be done twice without harm."""
+    async def _repeat(self, name: str, chore: Callable[[], Awaitable[None]], *, seconds: float = CHORE_SECONDS) -> None:
+        """Do a chore now and every so often; after a failure again in a minute. Each may be done twice without harm."""
         while True:
             try:
                 await chore()
@@ -144,7 +146,7 @@ class Worker:
                 log.warning("chore_failed", chore=name, error=f"{type(error).__name__}: {error}"[:200])
                 await asyncio.sleep(CHORE_AGAIN_SECONDS)
             else:
-                await asyncio.sleep(CHORE_SECONDS)
+                await asyncio.sleep(seconds)
 
     async def _make_partitions(self) -> None:
         async with self._brokerage.database.transaction() as connection:
@@ -170,6 +172,10 @@ class Worker:
                 expired = await self._brokerage.approvals.expire_due(connection)
         async with self._brokerage.database.transaction() as connection:
             await forget_days(connection)
+        await purge_challenges(self._brokerage.database)
+
+    async def _tend_lost_factors(self) -> None:
+        await tend_lost_factors(self._brokerage.lost_factors)
 
     async def _count_backlog(self) -> None:
         while True:

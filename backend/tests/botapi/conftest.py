@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from litestar import Litestar
 
-from bitcurrent.identity.model import Actor, Scope
 from bitcurrent.identity.keys import new_key_id
+from bitcurrent.identity.model import Actor, Scope
 from bitcurrent.identity.service import Identity, Registration
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.ids import UserId, new_id

@@ -8,7 +8,7 @@ import pytest
 from bitcurrent.identity.service import LOGINS_PER_ACCOUNT
 from tests.identity.conftest import Api
 from tests.support.brokerage import client_of, running_api
-from tests.support.customers import PASSWORD, create_key, key_headers, log_in, register
+from tests.support.customers import PASSWORD, create_key, enrol, key_headers, log_in, log_in_with, register
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -190,6 +190,7 @@ async def test_every_act_is_in_the_audit_log_with_its_address(api: Api) -> None:
         "session.opened",
         "login.failed",
         "session.opened",
+        "factor.added",
         "api_key.created",
         "api_key.revoked",
         "session.ended",
@@ -200,9 +201,10 @@ async def test_every_act_is_in_the_audit_log_with_its_address(api: Api) -> None:
 
 async def test_a_closed_account_is_nobody_and_a_frozen_one_reads(api: Api) -> None:
     person = await register(api.client)
+    app = await enrol(api.client, person)
     database = await asyncpg.connect(api.settings.database_url)
     await database.execute("UPDATE users SET status = 'frozen' WHERE id = $1", person.id)
-    token = {"Authorization": f"Bearer {(await log_in(api.client, person.email)).json()['token']}"}
+    token = {"Authorization": f"Bearer {(await log_in_with(api.client, person.email, app)).json()['token']}"}
     assert (await api.client.get("/api/me", headers=token)).json()["user"]["status"] == "frozen"
     body = {"label": "bot", "scopes": ["read"]}
     assert (await api.client.post("/api/api-keys", json=body, headers=token)).json()["code"] == "account_frozen"

@@ -9,12 +9,12 @@ import pytest
 from bitcurrent.demo_data import DemoRefused, load
 from bitcurrent.launcher.scratch import DatabaseUrls
 from tests.support.brokerage import running_api, settings_for
-from tests.support.customers import key_headers, log_in
+from tests.support.customers import App, key_headers, log_in, log_in_with
 
 
 async def _rows(database: DatabaseUrls) -> Mapping[str, object]:
     connection = await asyncpg.connect(database.owner)
-    tables = ("users", "api_keys", "journals", "entries", "audit_logs", "events", "balances")
+    tables = ("users", "totp_factors", "api_keys", "journals", "entries", "audit_logs", "events", "balances")
     found = {
         table: [tuple(row) for row in await connection.fetch(f"SELECT * FROM {table} ORDER BY 1, 2")]
         for table in tables
@@ -34,7 +34,11 @@ async def test_a_second_load_changes_nothing_and_the_logins_work(database_urls: 
     other = msgspec.structs.replace(settings, secret_key=settings.secret_key[::-1])
     async with running_api(settings) as (client, _):
         for who, role in (("customer", "customer"), ("second_customer", "customer"), ("operator", "admin")):
-            answer = await log_in(client, logins[who]["email"], logins[who]["password"])
+            login = logins[who]
+            if "totp_secret" in login:
+                answer = await log_in_with(client, login["email"], App(login["totp_secret"]), login["password"])
+            else:
+                answer = await log_in(client, login["email"], login["password"])
             assert (answer.status_code, answer.json()["user"]["role"]) == (200, role)
         bot = await client.get("/api/me", headers=key_headers(**_renamed(logins["bot"])))
         assert bot.json()["scopes"] == ["read", "trade"]

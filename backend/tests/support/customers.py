@@ -1,13 +1,16 @@
 """People who use the API in tests."""
 
 import itertools
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import pyotp
 
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
+_apps: dict[str, "App"] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,48 @@ async def log_in(client: httpx.AsyncClient, email: str, password: str = PASSWORD
     return answer
 
 
+class App:
+    """An authenticator app. It never shows the same code twice: the next one is of a newer half minute."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+        self._last = 0
+
+    def code(self) -> str:
+        """A code that works now and was not shown before; at most three in half a minute, then it waits."""
+        now = int(time.time()) // 30
+        step = max(self._last + 1, now - 1)
+        while step > int(time.time()) // 30 + 1:
+            time.sleep(0.2)
+        self._last = step
+        return pyotp.TOTP(self.secret).generate_otp(step)
+
+
+async def enrol(client: httpx.AsyncClient, person: Person, *, password: str = PASSWORD) -> App:
+    """Give somebody an authenticator app; their session is fresh afterwards."""
+    begun = await client.post("/api/factors/totp", json={"password": password}, headers=person.bearer)
+    assert begun.status_code == 200, begun.text
+    app = App(begun.json()["secret"])
+    confirmed = await client.post("/api/factors/totp/confirm", json={"code": app.code()}, headers=person.bearer)
+    assert confirmed.status_code == 200, confirmed.text
+    _apps[person.id] = app
+    return app
+
+
+async def log_in_with(client: httpx.AsyncClient, email: str, app: App, password: str = PASSWORD) -> httpx.Response:
+    """Both steps of a login; the second one's answer."""
+    first = await log_in(client, email, password)
+    assert first.json()["next"] == "second_factor", first.text
+    body = {"challenge": first.json()["challenge"], "method": "totp", "code": app.code()}
+    answer = await client.post("/api/login/second-factor", json=body)
+    client.cookies.clear()
+    return answer
+
+
 async def create_key(client: httpx.AsyncClient, person: Person, *scopes: str, **more: Any) -> tuple[str, str]:
-    """Make an API key; gives its id and secret."""
+    """Make an API key; gives its id and secret. Somebody without a second factor gets one first."""
+    if person.id not in _apps:
+        await enrol(client, person)
     body = {"label": "bot", "scopes": list(scopes), **more}
     answer = await client.post("/api/api-keys", json=body, headers=person.bearer)
     assert answer.status_code == 201, answer.text

@@ -25,8 +25,8 @@ from uuid import UUID
 import asyncpg
 import httpx
 
-from bitcurrent.identity.model import Actor, Scope
 from bitcurrent.identity.keys import new_key_id
+from bitcurrent.identity.model import Actor, Scope
 from bitcurrent.identity.service import Identity, Registration
 from bitcurrent.kernel.cache import connect_redis
 from bitcurrent.kernel.crypto import new_key

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from bitcurrent.identity import key_schemas as schemas
+from bitcurrent.identity.factors.guards import requires_fresh_factor
 from bitcurrent.identity.guards import CurrentActor, requires_session
 from bitcurrent.identity.service import Identity
 from bitcurrent.kernel.database import Connection, Database
@@ -31,7 +32,7 @@ TAGS = ["identity"]
     summary="Make an API key",
     tags=TAGS,
     operation_id="createApiKey",
-    guards=[requires_session],
+    guards=[requires_session, requires_fresh_factor],
     opt={IDEMPOTENT: True},
 )
 async def create_api_key(

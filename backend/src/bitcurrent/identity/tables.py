@@ -69,6 +69,8 @@ user_sessions = sa.Table(
     sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("device", sa.Text, nullable=False),
+    # When a second factor was last used in it.
+    sa.Column("stepped_up_at", sa.DateTime(timezone=True)),
     sa.Index("idx_user_sessions_user", "user_id", "created_at"),
 )
 
