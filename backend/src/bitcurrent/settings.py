@@ -13,6 +13,8 @@ import msgspec
 from bitcurrent.kernel.crypto import BadKeys, Vault
 from bitcurrent.kernel.networks import PRIVATE, Networks
 
+PASSWORD_COST = 12
+"""What bcrypt costs at least in production: a quarter of a second for each guess."""
 PREFIX = "BITCURRENT_"
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Secret = Annotated[str, msgspec.Meta(min_length=32)]
@@ -29,6 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str
     secret_key: Secret
     password_pepper: Secret
+    # What bcrypt costs: each step doubles it. Less than PASSWORD_COST is for tests, which hash for hundreds of people.
+    password_cost: Annotated[int, msgspec.Meta(ge=4, le=16)] = PASSWORD_COST
     # "id:base64,id:base64": the current key first, then those that old records may still need.
     encryption_keys: Secret
     blind_index_key: Secret
@@ -107,6 +111,8 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             raise SettingsError(f"{name} is not set. See docs/settings.md for what it holds.")
     try:
         settings = msgspec.convert(values, Settings, strict=False)
+        if settings.env == "production" and settings.password_cost < PASSWORD_COST:
+            raise SettingsError(f"{PREFIX}PASSWORD_COST cannot be used: less than {PASSWORD_COST} is for tests.")
         settings.open_vault()
         settings.open_admin_networks()
     except BadKeys as error:

@@ -31,6 +31,7 @@ def settings_for(database: DatabaseUrls, redis_url: str, sandbox: Sandbox | None
         redis_url=redis_url,
         secret_key="test-secret-key-of-more-than-32-characters",
         password_pepper="test-pepper-of-more-than-32-characters",
+        password_cost=4,
         encryption_keys=ENCRYPTION_KEYS,
         blind_index_key=BLIND_INDEX_KEY,
         alpaca_key_id=sandbox.key_id if sandbox else "NOBODY",

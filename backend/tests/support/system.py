@@ -321,6 +321,7 @@ def _environment(database: DatabaseUrls, redis_url: str, sandbox: Sandbox) -> di
         "REDIS_URL": redis_url,
         "SECRET_KEY": os.urandom(24).hex(),
         "PASSWORD_PEPPER": os.urandom(24).hex(),
+        "PASSWORD_COST": "4",
         "ENCRYPTION_KEYS": f"test-1:{new_key()}",
         "BLIND_INDEX_KEY": new_key(),
         "ALPACA_KEY_ID": sandbox.key_id,

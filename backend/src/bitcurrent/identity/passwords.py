@@ -1,4 +1,4 @@
-"""Passwords: bcrypt at cost 12 behind a pepper, off the event loop, a few at a time."""
+"""Passwords: bcrypt, at cost 12 unless the settings say more, behind a pepper, off the event loop, a few at a time."""
 
 import asyncio
 import base64
@@ -16,10 +16,9 @@ from bitcurrent.kernel.errors import Unavailable
 
 T = TypeVar("T")
 
-COST = 12
 THREADS = max(1, min(4, os.cpu_count() or 1))
-NOBODY = b"$2b$12$WPTZOAQu0tltsZjE9TkGeebqwX.3oWA8qq.xPpsBhqq4Y2k/T9bAq"
-"""The hash of random bytes that were thrown away, at the same cost: what unknown people are checked against."""
+NOBODY = "WPTZOAQu0tltsZjE9TkGeebqwX.3oWA8qq.xPpsBhqq4Y2k/T9bAq"
+"""Salt and hash that no password has: what unknown people are checked against, at the same cost."""
 
 WAITING_MAX = 64
 """A quarter of a second each: whoever comes after these would wait too long to be worth it."""
@@ -28,8 +27,10 @@ WAITING_MAX = 64
 class Passwords:
     """Hashes and checks passwords. Close it to end its threads."""
 
-    def __init__(self, pepper: str) -> None:
+    def __init__(self, pepper: str, cost: int) -> None:
         self._pepper = pepper.encode()
+        self._cost = cost
+        self._nobody = f"$2b${cost:02}${NOBODY}".encode()
         self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="bcrypt")
         self._waiting = 0
 
@@ -40,12 +41,12 @@ class Passwords:
     async def hash(self, password: str) -> str:
         """The hash to store; raises Unavailable when too many wait."""
         prepared = self._prepare(password)
-        return await self._run(lambda: bcrypt.hashpw(prepared, bcrypt.gensalt(COST)).decode())
+        return await self._run(lambda: bcrypt.hashpw(prepared, bcrypt.gensalt(self._cost)).decode())
 
     async def matches(self, password: str, stored: str | None) -> bool:
         """Whether the password is right; against nobody's hash (None) it takes as long and says no."""
         prepared = self._prepare(password)
-        known = stored.encode() if stored is not None else NOBODY
+        known = stored.encode() if stored is not None else self._nobody
         right = await self._run(lambda: bcrypt.checkpw(prepared, known))
         return right and stored is not None
 

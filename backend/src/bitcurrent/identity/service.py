@@ -70,7 +70,7 @@ class Identity(Recognition, KeyKeeper):
     def __init__(self, database: Database, redis: Redis, settings: Settings) -> None:
         super().__init__(database, redis, settings)
         self.vault = settings.open_vault()
-        self._passwords = Passwords(settings.password_pepper)
+        self._passwords = Passwords(settings.password_pepper, settings.password_cost)
         self._limiter = Limiter(redis)
 
     @classmethod
