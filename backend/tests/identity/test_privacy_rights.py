@@ -157,6 +157,24 @@ async def test_the_account_closes_at_once_and_is_erased_when_the_law_allows_it(a
     assert again.id != person.id
 
 
+async def test_whoever_still_has_money_is_not_forgotten_yet(api: Api) -> None:
+    person = await register(api.client, email="late.money@example.test")
+    await api.client.post("/api/me/erasure", json={"password": PASSWORD}, headers=person.bearer)
+    await give(api, person, "USD", "0.01")  # a payment that was on its way when the account closed
+    owner = await asyncpg.connect(api.settings.owner_database_url)
+    await owner.execute("UPDATE erasures SET due_at = now() WHERE user_id = $1", UUID(person.id))
+    assert await api.app.state["privacy"].erase_due() == 1
+    database: Database = api.app.state["database"]
+    async with database.read() as connection:
+        user = await api.app.state["identity"].user(connection, UserId(UUID(person.id)))
+    assert user.email == "late.money@example.test"
+    due = await owner.fetchval("SELECT due_at - now() FROM erasures WHERE user_id = $1", UUID(person.id))
+    assert due.days == 29
+    action = "SELECT action FROM audit_logs WHERE subject = $1 ORDER BY id DESC LIMIT 1"
+    assert await owner.fetchval(action, f"user:{person.id}") == "erasure.postponed"
+    await owner.close()
+
+
 async def test_of_two_workers_one_erases(api: Api) -> None:
     import asyncio
 

@@ -121,6 +121,13 @@ async def next_due(connection: Connection) -> UserId | None:
     return None if found is None else UserId(found)
 
 
+async def postpone_erasure(connection: Connection, user_id: UserId, *, days: int) -> None:
+    """Make an erasure due some days from now."""
+    await connection.execute(
+        "UPDATE erasures SET due_at = now() + make_interval(days => $2) WHERE user_id = $1", user_id, days
+    )
+
+
 async def shred(connection: Connection, user_id: UserId) -> None:
     """Drop the data keys, and with them everything encrypted under them; what named the person in sessions and keys."""
     await connection.execute(

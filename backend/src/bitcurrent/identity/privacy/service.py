@@ -47,6 +47,7 @@ EXPORTS_AT_ONCE: Final = 2
 """In one process: each holds a connection for as long as it reads."""
 CHUNK_BYTES: Final = 64 * 1024
 ERASURES_PER_ROUND: Final = 100
+POSTPONED_DAYS: Final = 30
 VERIFIED_ONCE: Final = ("legal_name", "birth_date", "documents")
 """What only support changes once a customer has been verified."""
 
@@ -194,7 +195,7 @@ class Privacy:
         return erasure
 
     async def erase_due(self) -> int:
-        """Erase those whose time has come, each in a transaction; how many. A chore: may run twice without harm."""
+        """Erase, or postpone, those whose time has come; how many. A chore: may run twice without harm."""
         for done in range(ERASURES_PER_ROUND):
             if not await self._database.in_transaction(self._erase_one):
                 return done
@@ -204,6 +205,9 @@ class Privacy:
         user_id = await repository.next_due(connection)
         if user_id is None:
             return False
+        if await read_balances(connection, user_id):
+            await self._postpone(connection, user_id)
+            return True
         for erase in self._erases:
             await erase(connection, user_id)
         await repository.shred(connection, user_id)
@@ -217,6 +221,19 @@ class Privacy:
         )
         log.info("customer_erased", user_id=str(user_id))
         return True
+
+    async def _postpone(self, connection: Connection, user_id: UserId) -> None:
+        """Money came after the account was closed: somebody must give it back while we still know to whom."""
+        await repository.postpone_erasure(connection, user_id, days=POSTPONED_DAYS)
+        await record(
+            connection,
+            actor_id=None,
+            actor_kind=ActorKind.SYSTEM,
+            action="erasure.postponed",
+            subject=f"user:{user_id}",
+            reason="the account holds money",
+        )
+        log.warning("erasure_postponed", user_id=str(user_id))
 
 
 async def _write_rows(entry: IO[bytes], rows: AsyncIterator[Mapping[str, object]]) -> int:
