@@ -13,20 +13,19 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
-from bitcurrent.backoffice import lost_factor_routes
 from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.botapi import routes as botapi_routes
 from bitcurrent.identity import routes as identity_routes
-from bitcurrent.identity.factors import routes as factor_routes
+from bitcurrent.identity.accounts import routes as account_routes
 from bitcurrent.identity.guards import provide_actor
 from bitcurrent.identity.privacy import routes as privacy_routes
-from bitcurrent.identity.recognition import session_cookie
 from bitcurrent.market_data import routes as market_data_routes
 from bitcurrent.portfolio import routes as portfolio_routes
 from bitcurrent.settings import Settings
 from bitcurrent.trading import routes as trading_routes
 from bitcurrent.web import health, openapi
 from bitcurrent.web.answers import Answer
+from bitcurrent.web.csrf import session_cookie
 from bitcurrent.web.edge import Edge
 from bitcurrent.web.json import TYPE_ENCODERS, StrictJson
 from bitcurrent.web.metrics import metrics_server
@@ -38,13 +37,12 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *health.ROUTES,
     *openapi.ROUTES,
     *identity_routes.ROUTES,
+    *account_routes.ROUTES,
     *privacy_routes.ROUTES,
-    *factor_routes.ROUTES,
     *market_data_routes.ROUTES,
     *trading_routes.ROUTES,
     *portfolio_routes.ROUTES,
     *backoffice_routes.ROUTES,
-    *lost_factor_routes.ROUTES,
     *botapi_routes.ROUTES,
 )
 

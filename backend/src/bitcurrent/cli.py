@@ -120,8 +120,11 @@ def migrate() -> None:
 @_data
 def demo(data: Path) -> None:
     """Play a customer's first hour against a running copy, with every journal that moved money."""
+    from bitcurrent.launcher.layout import Copy
+
     settings = _settings(data)
-    sys.exit(_entry("bitcurrent.demo", "run")(settings, settings.live_url))
+    mailbox_url = Copy(settings.port, data).mailbox_url
+    sys.exit(_entry("bitcurrent.demo", "run")(settings, settings.live_url, mailbox_url))
 
 
 @main.command("demo-data", hidden=True)

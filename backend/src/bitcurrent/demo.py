@@ -31,6 +31,7 @@ MARKET = "BTC-USD"
 CREDIT = Decimal(1000)
 SPEND = "250"
 FILL_SECONDS_MAX = 20
+MAIL_SECONDS_MAX = 15
 ENDED = ("filled", "canceled", "expired", "rejected")
 
 
@@ -48,14 +49,14 @@ class Visit:
     user_id: UserId
 
 
-def run(settings: Settings, live_url: str, console: Console | None = None) -> int:
+def run(settings: Settings, live_url: str, mailbox_url: str, console: Console | None = None) -> int:
     """Play the hour; the exit code is 0 when the laws hold at its end."""
     console = console or Console()
     if settings.env != "demo":
         console.print("[red]The demo gives money away: it runs only where BITCURRENT_ENV=demo.[/red]")
         return 1
     try:
-        return _play(settings, live_url, console)
+        return _play(settings, live_url, mailbox_url, console)
     except (httpx.TransportError, ConnectionError, TimeoutError) as error:
         console.print(f"[red]The copy at {settings.base_url} does not answer ({error}).[/red] Bring it up: make up")
         return 1
@@ -64,9 +65,9 @@ def run(settings: Settings, live_url: str, console: Console | None = None) -> in
         return 1
 
 
-def _play(settings: Settings, live_url: str, console: Console) -> int:
+def _play(settings: Settings, live_url: str, mailbox_url: str, console: Console) -> int:
     with httpx.Client(base_url=settings.base_url, timeout=10) as http:
-        user_id, token = _register(http, console)
+        user_id, token = _register(http, mailbox_url, console)
         http.headers["Authorization"] = f"Bearer {token}"
         with connect(f"{live_url}/ws", open_timeout=5, close_timeout=2) as socket:
             visit = Visit(http, socket, console, user_id)
@@ -83,13 +84,29 @@ def _step(console: Console, text: str) -> None:
     console.print(f"\n[bold cyan]›[/bold cyan] [bold]{text}[/bold]")
 
 
-def _register(http: httpx.Client, console: Console) -> tuple[UserId, str]:
+def _register(http: httpx.Client, mailbox_url: str, console: Console) -> tuple[UserId, str]:
     email = f"demo-{secrets.token_hex(4)}@demo.bitcurrent.test"
     password = secrets.token_urlsafe(18)
     _step(console, f"Register as {email}")
-    login = _ask(http, "POST", "/api/register", {"email": email, "password": password, "display_name": "Demo"})
+    _ask(http, "POST", "/api/register", {"email": email, "password": password, "display_name": "Demo"})
+    _step(console, "Open the link in the mail")
+    _ask(http, "POST", "/api/email/verify", {"token": _mailed_token(mailbox_url, email)})
+    console.print(f"  the address is confirmed; the letter lies in {mailbox_url}")
+    login = _ask(http, "POST", "/api/login", {"email": email, "password": password})
+    http.cookies.clear()
     console.print(f"  a session of 24 hours, customer {login['user']['id']}")
     return UserId(UUID(login["user"]["id"])), str(login["token"])
+
+
+def _mailed_token(mailbox_url: str, email: str) -> str:
+    """The token behind the # of the link in the newest letter to an address; raises DemoFailed when none comes."""
+    deadline = time.monotonic() + MAIL_SECONDS_MAX
+    while time.monotonic() < deadline:
+        letters = httpx.get(f"{mailbox_url}/messages", params={"to": email}, timeout=10).json()["messages"]
+        if letters:
+            return str(letters[0]["links"][0]).partition("=")[2]
+        time.sleep(0.2)
+    raise DemoFailed(f"no letter for {email} came to {mailbox_url} in {MAIL_SECONDS_MAX} s")
 
 
 def _subscribe(visit: Visit, token: str) -> None:

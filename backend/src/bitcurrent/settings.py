@@ -73,6 +73,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alpaca_requests_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
     venue_missing_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60
     venue_heal_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 15
+    # smtp://host:port, smtp+starttls://user:password@host:port or smtps://…; without it letters wait and are not sent.
+    smtp_url: str = ""
+    mail_from: str = "BitCurrent <no-reply@bitcurrent.example>"
     # 32 random bytes in base64url that sign the audit log's heads, and the file they are added to; both or no heads.
     audit_signing_key: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9_-]{43}=?)?$")] = ""
     audit_heads: str = ""

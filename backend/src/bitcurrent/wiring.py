@@ -10,20 +10,13 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from bitcurrent.botapi.service import BotApi
+from bitcurrent.identity.accounts.service import Accounts
 from bitcurrent.identity.approvals.service import Approvals
-from bitcurrent.identity.factors.enrolment import Enrolment
-from bitcurrent.identity.factors.lost import LostFactors
-from bitcurrent.identity.factors.notices import Notices
-from bitcurrent.identity.factors.passkeys import RelyingParty
-from bitcurrent.identity.factors.service import Factors
-from bitcurrent.identity.factors.texts import CodeTexts
-from bitcurrent.identity.letters import LettersAsEvents
 from bitcurrent.identity.operators import Operators
 from bitcurrent.identity.privacy.export import export_with
 from bitcurrent.identity.privacy.service import Privacy
 from bitcurrent.identity.service import Identity
 from bitcurrent.integrations.alpaca.data import AlpacaData
-from bitcurrent.integrations.twilio.adapter import TwilioTexts
 from bitcurrent.kernel.cache import connect_redis
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.networks import Networks
@@ -32,6 +25,8 @@ from bitcurrent.ledger.export import export as export_books
 from bitcurrent.market_data.listing import MarketList
 from bitcurrent.market_data.ports import MarketDataSource
 from bitcurrent.market_data.service import MarketData
+from bitcurrent.notifications.service import Mails
+from bitcurrent.portfolio.leavings import Leavings
 from bitcurrent.portfolio.service import PortfolioReader
 from bitcurrent.settings import Settings
 from bitcurrent.trading.export import export as export_orders
@@ -49,12 +44,10 @@ class Brokerage:
     redis: Redis
     addresses: Addresses
     rates: RateLimits
+    letters: Mails
     identity: Identity
+    accounts: Accounts
     privacy: Privacy
-    factors: Factors
-    enrolment: Enrolment
-    lost_factors: LostFactors
-    code_texts: CodeTexts
     market_source: MarketDataSource
     market_data: MarketData
     market_list: MarketList
@@ -82,15 +75,8 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         stack.push_async_callback(database.close)
         redis = connect_redis(settings.redis_url)
         stack.push_async_callback(redis.aclose)
-        identity = await stack.enter_async_context(Identity.open(database, redis, settings))
-        notices, party = Notices(LettersAsEvents()), RelyingParty.of(settings)
-        texts = await stack.enter_async_context(TwilioTexts.connect(settings))
-        lost_factors = LostFactors(
-            database=database, redis=redis, settings=settings, identity=identity, notices=notices
-        )
-        factors = Factors(
-            database=database, redis=redis, identity=identity, party=party, notices=notices, lost=lost_factors
-        )
+        letters = Mails(settings.open_vault(), settings.base_url)
+        identity = await stack.enter_async_context(Identity.open(database, redis, settings, letters=letters))
         market_source = await stack.enter_async_context(AlpacaData.connect(settings))
         market_data = await stack.enter_async_context(MarketData(database=database, redis=redis, source=market_source))
         trading = Trading(database, redis, market_data)
@@ -102,7 +88,16 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             redis=redis,
             addresses=Addresses(settings.trusted_proxies),
             rates=RateLimits(redis, factor=settings.rate_limit_factor),
+            letters=letters,
             identity=identity,
+            accounts=Accounts(
+                database=database,
+                redis=redis,
+                settings=settings,
+                identity=identity,
+                letters=letters,
+                leavings=Leavings(),
+            ),
             privacy=Privacy(
                 database,
                 redis,
@@ -110,10 +105,6 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 erase_after_days=settings.erase_after_days,
                 exports=(export_with(identity.vault), export_books, export_orders),
             ),
-            factors=factors,
-            enrolment=Enrolment(database=database, identity=identity, factors=factors, party=party, notices=notices),
-            lost_factors=lost_factors,
-            code_texts=CodeTexts(database=database, redis=redis, vault=identity.vault, texts=texts),
             market_source=market_source,
             market_data=market_data,
             market_list=MarketList(market_data),

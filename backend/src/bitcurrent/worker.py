@@ -20,9 +20,11 @@ from bitcurrent.identity.approvals.service import EXPIRE_BATCH
 from bitcurrent.identity.factors.tasks import purge_challenges, tend_lost_factors
 from bitcurrent.identity.key_spending import forget_days
 from bitcurrent.integrations.alpaca.adapter import AlpacaVenue
+from bitcurrent.integrations.smtp.adapter import SmtpCarrier
 from bitcurrent.kernel.leader import Leadership
 from bitcurrent.kernel.logs import configure_logs
 from bitcurrent.market_data.feed import PriceFeed
+from bitcurrent.notifications.tasks import Postman
 from bitcurrent.settings import Settings
 from bitcurrent.trading.tasks.desk import DATABASE_TROUBLE, Desk, Pace
 from bitcurrent.trading.tasks.work import count_backlog, run_desk
@@ -71,6 +73,8 @@ class Worker:
         self._counts: Counter[str] = Counter()
         self._backlog: Counter[str] = Counter()
         self._audit = AuditKeeper.of(settings, brokerage.database, self._counts)
+        carrier = SmtpCarrier.of(settings.smtp_url, settings.mail_from)
+        self._postman = Postman(brokerage.database, brokerage.letters, carrier, self._counts)
         self._desk: Desk | None = None
         self._venue: AlpacaVenue | None = None
 
@@ -113,6 +117,7 @@ class Worker:
                 asyncio.create_task(self._repeat("lost factors", self._tend_lost_factors, seconds=LOST_FACTOR_SECONDS)),
                 asyncio.create_task(self._count_backlog()),
                 asyncio.create_task(self._audit.keep()),
+                asyncio.create_task(self._postman.run()),
             ]
             try:
                 await run_desk(desk)
@@ -158,7 +163,8 @@ class Worker:
         removed = 1
         while removed:
             async with self._brokerage.database.transaction() as connection:
-                removed = await purge_answers(connection)
+                removed = await purge_answers(connection) + await purge_links(connection)
+        await self._postman.purge()
 
     async def _erase(self) -> None:
         """Forget customers whose time has come."""
@@ -215,6 +221,8 @@ class Worker:
             "orders_unknown": ("Orders whose outcome only the venue knows.", self._backlog["unknown"]),
             "orders_canceling": ("Orders with a cancel that has no end yet.", self._backlog["canceling"]),
             "updates_flagged": ("Messages of the venue that wait for a person.", self._backlog["flagged"]),
+            "mails_waiting": ("Letters that have not been sent yet.", self._postman.waiting),
+            "mails_dead": ("Letters of the last week that could not be sent and are given up.", self._postman.dead),
             "orders_in_flight": ("Orders being sent now.", len(self._desk.in_flight) if self._desk else 0),
             "venue_requests_waiting": ("Requests that wait for the venue's budget.", budget.waiting if budget else 0),
             "audit_unsealed": ("Acts in the audit log that wait for their place in the chain.", self._audit.unsealed),

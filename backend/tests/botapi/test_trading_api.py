@@ -9,6 +9,7 @@ import pytest
 from tests.botapi.conftest import SECRET, House, refused
 from tests.support.alpaca_shapes import assert_shape
 from tests.support.brokerage import client_of
+from tests.support.customers import PASSWORD, register
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -88,8 +89,8 @@ async def test_nobody_gets_in_without_a_good_key(house: House) -> None:
 
 async def test_a_session_token_is_as_good_as_a_key_and_a_cookie_is_not(house: House) -> None:
     person = client_of(house.app)
-    body = {"email": "pia@people.test", "display_name": "Pia", "password": "correct horse battery"}
-    token = (await person.post("/api/register", json=body)).json()["token"]
+    pia = await register(person)
+    token = (await person.post("/api/login", json={"email": pia.email, "password": PASSWORD})).json()["token"]
     assert person.cookies
     refused(await person.get("/v2/account"), 401, 40110000)
     bearer = client_of(house.app)

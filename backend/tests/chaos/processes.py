@@ -88,7 +88,7 @@ async def until_ready(process: Process) -> None:
 async def customer_with_key(floor: Floor, api: Process, **money: str) -> tuple[UserId, dict[str, str]]:
     """A customer with money, and the headers that their program sends."""
     async with httpx.AsyncClient(base_url=f"http://{addresses.HERE}:{api.port}", timeout=10) as http:
-        person = await register(http)
+        person = await register(http, database_url=floor.brokerage.settings.database_url)
         key_id, secret = await create_key(http, person, "read", "trade")
     user_id = UserId(UUID(person.id))
     async with floor.brokerage.database.transaction() as connection:

@@ -14,7 +14,7 @@ from tests.support.visitors import Visitor, client, has, visitor
 async def test_register_log_in_buy_see_it_live_and_sell_half(system: System, contract: Contract) -> None:
     async with client(system, contract) as http:
         wish = {"email": f"ann-{new_id()}@journeys.test", "password": "a horse of her own", "display_name": "Ann"}
-        assert (await http.post("/api/register", json=wish)).status_code == 201
+        assert (await http.post("/api/register", json=wish)).status_code == 202
         logged_in = await http.post("/api/login", json={"email": wish["email"], "password": wish["password"]})
         http.cookies.clear()
         token, user = logged_in.json()["token"], logged_in.json()["user"]
@@ -23,6 +23,10 @@ async def test_register_log_in_buy_see_it_live_and_sell_half(system: System, con
         assert (await ann.ask("GET", "/api/me", 200))["user"]["email"] == wish["email"]
         assert await ann.balance("USD") == has(0)
         await ann.credit("USD", "1000")
+        await ann.refused("/api/orders", 403, "email_unverified", ann.wish(type="market", notional="250"))
+        (letter,) = system.sandbox.letters(ann.email)
+        token = letter["links"][0].partition("#verify_email=")[2]
+        await ann.ask("POST", "/api/email/verify", 200, {"token": token})
 
         market = await ann.ask("GET", "/api/markets/BTC-USD", 200)
         assert Decimal(market["bid"]) <= PRICE <= Decimal(market["ask"])

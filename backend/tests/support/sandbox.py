@@ -25,6 +25,7 @@ class Sandbox:
     url: str
     key_id: str
     secret_key: str
+    smtp_url: str
     process: subprocess.Popen[bytes]
 
     @property
@@ -42,6 +43,18 @@ class Sandbox:
     @property
     def data_stream_url(self) -> str:
         return f"{self.url.replace('http', 'ws', 1)}/alpaca/v1beta3/crypto/us"
+
+    def letters(self, to: str, *, count: int = 1, seconds: float = 10) -> list[dict[str, Any]]:
+        """The letters that have come for an address, newest first, once there are so many."""
+        found: list[dict[str, Any]] = []
+
+        def came() -> bool:
+            answer = httpx.get(f"{self.url}/sandbox/mailbox/messages", params={"to": to}, timeout=10)
+            found[:] = self._answer(answer)["messages"]
+            return len(found) >= count
+
+        assert addresses.wait_until(came, seconds=seconds, pause=0.05), f"{len(found)} of {count} letters for {to}"
+        return found
 
     def control(self, path: str, /, **body: Any) -> Any:
         """POST to /sandbox/control/{path}; give the JSON of the answer (None where there is none)."""
@@ -63,10 +76,11 @@ def start_sandbox(*arguments: str, data: Path | None = None) -> Iterator[Sandbox
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bitcurrent-sandbox-")))
         folder.mkdir(parents=True, exist_ok=True)
-        port = addresses.free_port()
+        port, smtp_port = addresses.free_port(), addresses.free_port()
         command = [
             sys.executable, "-m", "bitcurrent_sandbox", "--host", addresses.HERE, "--port", str(port),
-            "--data", str(folder), "--key-id", KEY_ID, "--secret-key", SECRET_KEY, *arguments,
+            "--smtp-port", str(smtp_port), "--data", str(folder),
+            "--key-id", KEY_ID, "--secret-key", SECRET_KEY, *arguments,
         ]  # fmt: skip
         log = stack.enter_context((folder / "sandbox.log").open("ab"))
         process = spawn.start(command, log=log)
@@ -78,7 +92,7 @@ def start_sandbox(*arguments: str, data: Path | None = None) -> Iterator[Sandbox
         if not came or process.poll() is not None:
             words = (folder / "sandbox.log").read_text(errors="replace")[-2000:]
             raise RuntimeError(f"the sandbox did not start: {words}")
-        yield Sandbox(url, KEY_ID, SECRET_KEY, process)
+        yield Sandbox(url, KEY_ID, SECRET_KEY, f"smtp://{addresses.HERE}:{smtp_port}", process)
 
 
 def _healthy(url: str) -> bool:

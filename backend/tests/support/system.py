@@ -331,6 +331,7 @@ def _environment(database: DatabaseUrls, redis_url: str, sandbox: Sandbox) -> di
         "ALPACA_STREAM_URL": sandbox.stream_url,
         "ALPACA_DATA_STREAM_URL": sandbox.data_stream_url,
         "ALPACA_REQUESTS_PER_MINUTE": REQUESTS_PER_MINUTE,
+        "SMTP_URL": sandbox.smtp_url,
         "PORT": str(port),
         "LIVE_PORT": str(live_port),
         "WORKER_PORT": str(worker_port),

@@ -61,6 +61,8 @@ class BotApi:
         credentials = [pair for pair in headers if pair[0] in _CREDENTIALS]
         actor = await self._identity.authenticate(credentials, approach=approach)
         actor.require_scope(scope)
+        if scope == "trade":
+            await self._identity.verified.require(actor)
         return actor
 
     async def spend(self, actor: Actor, *, must_count: bool) -> Remaining | None:

@@ -32,6 +32,7 @@ from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.ids import SessionId
 from bitcurrent.kernel.tasks import stop
 from bitcurrent.settings import Settings
+from bitcurrent.web.csrf import session_cookie
 
 SECRET_LENGTH_MAX = 200
 _FOREVER = 10**9
@@ -168,11 +169,6 @@ class Recognition:
             self._recent.drop_key(key_id)
         if sessions or keys:
             await self._sessions.end(sessions, keys)
-
-
-def session_cookie(settings: Settings) -> str:
-    """The cookie that holds the token: bound to this very host wherever https allows that."""
-    return "__Host-session" if settings.secure_cookies else "session"
 
 
 def hash_secret(secret: str) -> bytes:

@@ -4,20 +4,21 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Request, Response, delete, get, post
+from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from bitcurrent.identity import key_routes, schemas
-from bitcurrent.identity.factors.schemas import SecondFactorNeeded, second_factor_needed
-from bitcurrent.identity.factors.service import Factors
 from bitcurrent.identity.guards import CurrentActor, requires_actor, requires_session
-from bitcurrent.identity.logged_in import cookie_of, logged_in
-from bitcurrent.identity.service import Identity
+from bitcurrent.identity.service import Identity, Login
+from bitcurrent.identity.tokens import LIFETIME
+from bitcurrent.identity.verified import is_verified
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.errors import NotFound
 from bitcurrent.kernel.ids import SessionId
 from bitcurrent.settings import Settings
 from bitcurrent.web.addresses import Addresses
+from bitcurrent.web.chain import REPEATABLE
 from bitcurrent.web.pages import LIMIT_DEFAULT, CursorText, Limit, page_of, read_cursor
 from bitcurrent.web.schemas import Page
 
@@ -29,27 +30,14 @@ Origin = NamedDependency[Addresses]
 TAGS = ["identity"]
 
 
-@post("/api/register", summary="Open an account and log in", tags=TAGS, operation_id="register")
-async def register(
-    request: AnyRequest,
-    data: schemas.Register,
-    identity: Who,
-    database: Where,
-    addresses: Origin,
-    settings: NamedDependency[Settings],
-) -> Response[schemas.LoggedIn]:
-    """The first session opens with the account."""
-    address = addresses.of(request.scope)
-    wish = await identity.prepare_registration(
-        email=data.email, display_name=data.display_name, password=data.password, address=address
-    )
-    async with database.transaction() as connection:
-        user = await identity.register(connection, wish, address=address)
-        login = await identity.open_session(connection, user, address=address, device=_device(request))
-    return logged_in(login, identity, settings, status=201)
-
-
-@post("/api/login", summary="Log in", tags=TAGS, operation_id="logIn", status_code=200)
+@post(
+    "/api/login",
+    summary="Log in",
+    tags=TAGS,
+    operation_id="logIn",
+    status_code=200,
+    opt={REPEATABLE: "A second one opens one session more; no hash of a body with a password is kept."},
+)
 async def log_in(
     request: AnyRequest,
     data: schemas.LogIn,
@@ -57,21 +45,13 @@ async def log_in(
     database: Where,
     addresses: Origin,
     settings: NamedDependency[Settings],
-    factors: NamedDependency[Factors],
-) -> Response[schemas.LoggedIn | SecondFactorNeeded]:
-    """Sets an httpOnly cookie; the token in the answer is for programs.
-
-    An account with a second factor gets no session yet, but a challenge for POST /api/login/second-factor.
-    """
+) -> Response[schemas.LoggedIn]:
+    """Sets an httpOnly cookie; the token in the answer is for programs."""
     address = addresses.of(request.scope)
     user = await identity.check_login(email=data.email, password=data.password, address=address)
     async with database.transaction() as connection:
-        asked = await factors.ask_at_login(connection, user)
-        if asked is not None:
-            return Response(second_factor_needed(asked), status_code=200)
         login = await identity.open_session(connection, user, address=address, device=_device(request))
-    opened: Response[Any] = logged_in(login, identity, settings)
-    return opened
+    return _logged_in(login, identity, settings, status=200)
 
 
 @post(
@@ -81,6 +61,7 @@ async def log_in(
     operation_id="logOut",
     guards=[requires_session],
     status_code=204,
+    opt={REPEATABLE: "A session that has ended stays ended."},
 )
 async def log_out(
     request: AnyRequest,
@@ -95,7 +76,8 @@ async def log_out(
     async with database.transaction() as connection:
         ended = await identity.end_session(connection, actor, actor.session_id, address=addresses.of(request.scope))
     await identity.announce(sessions=ended)
-    return Response(None, status_code=204, cookies=[cookie_of(identity, settings, "", 0)])
+    over = [_cookie(identity, settings, "", 0), identity.csrf.cookie("", 0)]
+    return Response(None, status_code=204, cookies=over)
 
 
 @get("/api/me", summary="Who am I?", tags=TAGS, operation_id="me", guards=[requires_actor])
@@ -103,43 +85,29 @@ async def me(actor: CurrentActor, identity: Who, database: Where) -> schemas.Me:
     """Whoever asks, and what they may do."""
     async with database.read() as connection:
         user = await identity.user(connection, actor.user_id)
+        email_verified = await is_verified(connection, actor.user_id)
     return schemas.Me(
         user=schemas.user(user),
+        email_verified=email_verified,
         scopes=sorted(actor.scopes),
         session_id=actor.session_id,
         api_key_id=actor.key_id,
     )
 
 
-@post(
-    "/api/password",
-    summary="Change the password",
+@get(
+    "/api/csrf",
+    summary="The token for writes by cookie",
     tags=TAGS,
-    operation_id="changePassword",
+    operation_id="csrfToken",
     guards=[requires_session],
-    status_code=200,
 )
-async def change_password(
-    request: AnyRequest,
-    data: schemas.ChangePassword,
-    actor: CurrentActor,
-    identity: Who,
-    database: Where,
-    addresses: Origin,
-) -> schemas.Ended:
-    """Every other session ends; API keys stay.
-
-    Takes no Idempotency-Key: a second change fails by itself, and no hash of a body with passwords is kept.
-    """
-    old_hash, new_hash = await identity.prepare_password_change(
-        actor, current=data.current_password, new=data.new_password
-    )
-    async with database.transaction() as connection:
-        ended = await identity.change_password(
-            connection, actor, old_hash=old_hash, new_hash=new_hash, address=addresses.of(request.scope)
-        )
-    await identity.announce(sessions=ended)
-    return schemas.Ended(sessions=len(ended))
+async def csrf_token(request: AnyRequest, actor: CurrentActor, identity: Who) -> schemas.CsrfToken:
+    """For pages that lost it: the value of X-CSRF-Token that belongs to the session cookie of this request."""
+    session_token = identity.csrf.session_token_in(dict(request.scope["headers"]))
+    if session_token is None:
+        raise NotFound("This request has no session cookie, so its writes need no CSRF token.")
+    return schemas.CsrfToken(csrf_token=identity.csrf.token_for(session_token))
 
 
 @get("/api/sessions", summary="My sessions", tags=TAGS, operation_id="listSessions", guards=[requires_session])
@@ -159,6 +127,7 @@ async def list_sessions(
     tags=TAGS,
     operation_id="endSession",
     guards=[requires_session],
+    opt={REPEATABLE: "A session that has ended stays ended."},
 )
 async def end_session(
     request: AnyRequest,
@@ -185,6 +154,7 @@ async def end_session(
     operation_id="endOtherSessions",
     guards=[requires_session],
     status_code=200,
+    opt={REPEATABLE: "A session that has ended stays ended."},
 )
 async def end_other_sessions(
     request: AnyRequest, actor: CurrentActor, identity: Who, database: Where, addresses: Origin
@@ -197,16 +167,33 @@ async def end_other_sessions(
 
 
 ROUTES = (
-    register,
     log_in,
     log_out,
     me,
-    change_password,
+    csrf_token,
     list_sessions,
     end_session,
     end_other_sessions,
     *key_routes.ROUTES,
 )
+
+
+def _logged_in(login: Login, identity: Identity, settings: Settings, *, status: int) -> Response[schemas.LoggedIn]:
+    seconds = int(LIFETIME.total_seconds())
+    cookies = [_cookie(identity, settings, login.token, seconds), identity.csrf.cookie(login.token, seconds)]
+    return Response(schemas.logged_in(login), status_code=status, cookies=cookies)
+
+
+def _cookie(identity: Identity, settings: Settings, value: str, seconds: int) -> Cookie:
+    return Cookie(
+        key=identity.cookie_name,
+        value=value,
+        max_age=seconds,
+        path="/",
+        httponly=True,
+        secure=settings.secure_cookies,
+        samesite="lax",
+    )
 
 
 def _device(request: AnyRequest) -> str:

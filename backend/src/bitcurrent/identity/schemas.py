@@ -15,26 +15,11 @@ _Text = Annotated[str, msgspec.Meta(max_length=300)]
 _Password = Annotated[str, msgspec.Meta(max_length=1000, description="12 to 128 characters of any kind.")]
 
 
-class Register(Request, frozen=True, kw_only=True):
-    """Open an account."""
-
-    email: _Text
-    display_name: _Text
-    password: _Password
-
-
 class LogIn(Request, frozen=True, kw_only=True):
     """Open a session."""
 
     email: _Text
     password: _Password
-
-
-class ChangePassword(Request, frozen=True, kw_only=True):
-    """Set a new password; every other session ends."""
-
-    current_password: _Password
-    new_password: _Password
 
 
 class User(Answer, frozen=True, kw_only=True):
@@ -53,6 +38,7 @@ class Me(Answer, frozen=True, kw_only=True):
     """Who is asking, and what they may do."""
 
     user: User
+    email_verified: bool
     scopes: list[model.Scope]
     session_id: UUID | None
     api_key_id: str | None
@@ -63,7 +49,14 @@ class LoggedIn(Answer, frozen=True, kw_only=True):
 
     user: User
     token: str
+    csrf_token: str
     expires_at: datetime
+
+
+class CsrfToken(Answer, frozen=True, kw_only=True):
+    """The value of X-CSRF-Token."""
+
+    csrf_token: str
 
 
 class Session(Answer, frozen=True, kw_only=True):
@@ -99,7 +92,12 @@ def user(value: model.User) -> User:
 
 def logged_in(value: Login) -> LoggedIn:
     """A login as an answer."""
-    return LoggedIn(user=user(value.user), token=value.token, expires_at=value.session.expires_at)
+    return LoggedIn(
+        user=user(value.user),
+        token=value.token,
+        csrf_token=value.csrf_token,
+        expires_at=value.session.expires_at,
+    )
 
 
 def session(value: model.Session, current: UUID | None) -> Session:

@@ -7,7 +7,7 @@ has ended. Hashing a password happens before any transaction is open.
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 from uuid import UUID
 
@@ -15,28 +15,31 @@ from redis.asyncio import Redis
 
 from bitcurrent.audit.service import record
 from bitcurrent.identity import repository
+from bitcurrent.identity.devices import Devices
 from bitcurrent.identity.keys import KeyKeeper
 from bitcurrent.identity.model import (
     Actor,
     EmailTaken,
-    PasswordChangedMeanwhile,
     Role,
     Session,
     User,
     WrongCredentials,
-    check_password_rules,
     clean_name,
     normalise_email,
 )
 from bitcurrent.identity.passwords import Passwords
+from bitcurrent.identity.ports import Letters
 from bitcurrent.identity.recognition import Recognition
+from bitcurrent.identity.strength import check_password
 from bitcurrent.identity.tokens import LIFETIME
+from bitcurrent.identity.verified import VerifiedEmails, mark_verified
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import Invalid, NotFound
 from bitcurrent.kernel.events import append_event
 from bitcurrent.kernel.ids import SessionId, UserId, new_id
 from bitcurrent.settings import Settings
+from bitcurrent.web.csrf import Csrf
 from bitcurrent.web.limits import Limit, Limiter
 
 LOGINS_PER_ACCOUNT = Limit("login-account", attempts=10, seconds=300)
@@ -53,6 +56,8 @@ class Registration:
     display_name: str
     password_hash: str
     role: Role = "customer"
+    email_verified: bool = True
+    """Only who comes by the public door has to confirm the address: we know those whom we make ourselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +67,32 @@ class Login:
     user: User
     session: Session
     token: str
+    csrf_token: str
+    """What a browser sends along with its writes."""
 
 
 class Identity(Recognition, KeyKeeper):
     """Knows who somebody is, and keeps their accounts."""
 
-    def __init__(self, database: Database, redis: Redis, settings: Settings) -> None:
+    def __init__(self, database: Database, redis: Redis, settings: Settings, *, letters: Letters | None = None) -> None:
         super().__init__(database, redis, settings)
         self.vault = settings.open_vault()
+        self.verified = VerifiedEmails(database)
+        self.csrf = Csrf(settings)
+        self._devices = Devices(settings.secret_key, letters)
         self._passwords = Passwords(settings.password_pepper, settings.password_cost)
         self._limiter = Limiter(redis)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, database: Database, redis: Redis, settings: Settings) -> AsyncIterator[Self]:
-        """Identity with its listener and its hashing threads, until the block ends."""
-        identity = cls(database, redis, settings)
+    async def open(
+        cls, database: Database, redis: Redis, settings: Settings, *, letters: Letters | None = None
+    ) -> AsyncIterator[Self]:
+        """Identity with its listener and its hashing threads, until the block ends.
+
+        Without `letters` nobody is written to about logins from new devices.
+        """
+        identity = cls(database, redis, settings, letters=letters)
         try:
             async with identity.listening():
                 yield identity
@@ -95,17 +110,22 @@ class Identity(Recognition, KeyKeeper):
         # What is plainly wrong does not count as an attempt.
         normalise_email(email)
         clean_name(display_name)
-        check_password_rules(password)
+        check_password(password, email=email, name=display_name)
         await self._limiter.attempt(REGISTRATIONS_PER_ADDRESS, address)
-        return await self.registration_of(email=email, display_name=display_name, password=password)
+        wish = await self.registration_of(email=email, display_name=display_name, password=password)
+        return replace(wish, email_verified=False)
 
     async def registration_of(
         self, *, email: str, display_name: str, password: str, role: Role = "customer"
     ) -> Registration:
         """The same for people we make ourselves: no limit, any role."""
         normal_email, name = normalise_email(email), clean_name(display_name)
-        check_password_rules(password)
+        check_password(password, email=normal_email, name=name)
         return Registration(normal_email, name, await self._passwords.hash(password), role)
+
+    async def hash_password(self, password: str) -> str:
+        """The hash to store, a quarter of a second later; raises Unavailable when too many wait."""
+        return await self._passwords.hash(password)
 
     async def register(self, connection: Connection, wish: Registration, *, address: str) -> User:
         """Make the account; raises EmailTaken."""
@@ -121,6 +141,8 @@ class Identity(Recognition, KeyKeeper):
         )
         if user is None:
             raise EmailTaken
+        if wish.email_verified:
+            await mark_verified(connection, user_id)
         # The first event makes the customer's sequence.
         await append_event(connection, user_id=user_id, kind="customer.registered", subject=user_id, payload={})
         await record(connection, actor_id=user_id, action="user.registered", subject=f"user:{user_id}", address=address)
@@ -173,6 +195,7 @@ class Identity(Recognition, KeyKeeper):
             device=_printable(device)[:DEVICE_LENGTH_MAX] or "unknown",
         )
         await repository.insert_session(connection, session)
+        await self._devices.see(connection, session)
         await record(
             connection,
             actor_id=user.id,
@@ -182,7 +205,7 @@ class Identity(Recognition, KeyKeeper):
             details={"session": str(session.id)},
         )
         token = self._tokens.sign(user.id, session.id, session.created_at, session.expires_at)
-        return Login(user, session, token)
+        return Login(user, session, token, self.csrf.token_for(token))
 
     async def end_session(
         self, connection: Connection, actor: Actor, session_id: SessionId, *, address: str
@@ -210,12 +233,6 @@ class Identity(Recognition, KeyKeeper):
             details={"session": str(session_id)},
         )
 
-    async def prepare_password_change(self, actor: Actor, *, current: str, new: str) -> tuple[str, str]:
-        """The old and the new hash, when the current password is right; raises Invalid, WrongCredentials, TooMany."""
-        check_password_rules(new, field="new_password")
-        stored = await self.confirm_password(actor, current)
-        return stored, await self._passwords.hash(new)
-
     async def confirm_password(self, actor: Actor, password: str) -> str:
         """The stored hash, when the actor knows the password; raises WrongCredentials, TooMany or Unavailable.
 
@@ -228,21 +245,6 @@ class Identity(Recognition, KeyKeeper):
             raise WrongCredentials
         await self._limiter.forgive(LOGINS_PER_ACCOUNT, str(actor.user_id))
         return stored
-
-    async def change_password(
-        self, connection: Connection, actor: Actor, *, old_hash: str, new_hash: str, address: str
-    ) -> list[SessionId]:
-        """Set the new password and end every other session; raises PasswordChangedMeanwhile."""
-        if not await repository.replace_password(connection, actor.user_id, old_hash=old_hash, new_hash=new_hash):
-            raise PasswordChangedMeanwhile
-        await record(
-            connection,
-            actor_id=actor.user_id,
-            action="password.changed",
-            subject=f"user:{actor.user_id}",
-            address=address,
-        )
-        return await self.end_other_sessions(connection, actor, address=address)
 
     # ---- reading
 

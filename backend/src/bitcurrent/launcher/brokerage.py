@@ -63,6 +63,7 @@ def settings_of(copy: Copy, credentials: Credentials, servers: Servers) -> dict[
         "BITCURRENT_BLIND_INDEX_KEY": credentials.blind_index_key,
         "BITCURRENT_AUDIT_SIGNING_KEY": credentials.audit_signing_key,
         "BITCURRENT_AUDIT_HEADS": str(copy.audit_heads),
+        "BITCURRENT_SMTP_URL": f"smtp://{HERE}:{copy.port_of('mail')}",
         "BITCURRENT_ALPACA_KEY_ID": credentials.venue_key_id,
         "BITCURRENT_ALPACA_SECRET_KEY": credentials.venue_secret_key,
         "BITCURRENT_ALPACA_TRADING_URL": venue,
@@ -129,7 +130,8 @@ def sandbox_child(copy: Copy, credentials: Credentials) -> ChildSpec:
         name="sandbox",
         command=[
             sys.executable, "-m", "bitcurrent_sandbox",
-            "--host", HERE, "--port", str(port), "--data", str(copy.data / "sandbox"),
+            "--host", HERE, "--port", str(port), "--smtp-port", str(copy.port_of("mail")),
+            "--data", str(copy.data / "sandbox"),
         ],
         environment={
             **environment_of({}),

@@ -11,6 +11,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, PathParameter, QueryP
 
 from bitcurrent.identity.guards import requires_scope
 from bitcurrent.identity.model import Actor
+from bitcurrent.identity.verified import requires_verified_email
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.ids import OrderId
 from bitcurrent.trading.model import OrderState, Side
@@ -50,7 +51,7 @@ OrderIdPath = Annotated[UUID, PathParameter(description="The order's id.")]
     operation_id="placeOrder",
     summary="Place an order",
     tags=TAGS,
-    guards=[requires_scope("trade")],
+    guards=[requires_scope("trade"), requires_verified_email],
     opt={IDEMPOTENT: True, RATE: "money"},
 )
 async def place_order(
@@ -160,7 +161,7 @@ async def read_order_by_client_order_id(
     summary="Replace an open order by one with other terms",
     status_code=201,
     tags=TAGS,
-    guards=[requires_scope("trade")],
+    guards=[requires_scope("trade"), requires_verified_email],
     opt={IDEMPOTENT: True, RATE: "money"},
 )
 async def replace_order(

@@ -67,9 +67,9 @@ LAYERS: tuple[Layer, ...] = (
     Layer(
         "csrf",
         "Cross-site requests",
-        "A write with a session cookie must come from a page of ours. Tokens and API keys are never sent by "
-        "a browser by itself, so they need no such proof.",
-        "web/origins.py",
+        "A write with a session cookie must come from a page of ours and carry X-CSRF-Token. Tokens and API keys are "
+        "never sent by a browser by itself, so they need no such proof.",
+        "web/origins.py, web/csrf.py",
     ),
     Layer(
         "input_rules",

@@ -21,6 +21,7 @@ from bitcurrent.kernel.errors import Forbidden
 from bitcurrent.settings import Settings
 from bitcurrent.web.chain import LAYERS, SAFE, LayerName, Operation, Operations
 from bitcurrent.web.cors import Cors
+from bitcurrent.web.csrf import Csrf
 from bitcurrent.web.metrics import REQUEST_SECONDS
 from bitcurrent.web.origins import Origins
 from bitcurrent.web.problems import BODY_BYTES_MAX, BodyTooLarge
@@ -74,6 +75,7 @@ class Edge:
         self._operations = Operations(app)
         self._origins = Origins(settings)
         self._cors = Cors(settings)
+        self._csrf = Csrf(settings)
         self._clock = clock
         self._headers = dict(HEADERS)
         if settings.secure_cookies:
@@ -153,8 +155,11 @@ class Edge:
         return count.complete()
 
     def _refuse_foreign_writes(self, exchange: "Exchange") -> None:
-        if exchange.scope["method"] not in SAFE and self._origins.is_foreign(exchange.headers):
+        if exchange.scope["method"] in SAFE:
+            return
+        if self._origins.is_foreign(exchange.headers):
             raise ForeignOrigin
+        self._csrf.check_write(exchange.headers)
 
     def _clean_address(self, exchange: "Exchange") -> None:
         """What the address says, in its normal form. The body follows when its handler reads it (`json.decode`)."""

@@ -1,0 +1,1 @@
+"""SMTP: hands our letters to a mail server. In the demo that is the sandbox's mailbox."""
