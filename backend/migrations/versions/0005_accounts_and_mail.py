@@ -12,7 +12,7 @@ CARRIER = "encrypted, with its data key"
 VALUE = "encrypted under the row's data key"
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

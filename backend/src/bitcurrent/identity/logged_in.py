@@ -11,8 +11,9 @@ from bitcurrent.settings import Settings
 
 def logged_in(login: Login, identity: Identity, settings: Settings, *, status: int = 200) -> Response[schemas.LoggedIn]:
     """A new session as an answer."""
-    cookie = cookie_of(identity, settings, login.token, int(LIFETIME.total_seconds()))
-    return Response(schemas.logged_in(login), status_code=status, cookies=[cookie])
+    seconds = int(LIFETIME.total_seconds())
+    cookies = [cookie_of(identity, settings, login.token, seconds), identity.csrf.cookie(login.token, seconds)]
+    return Response(schemas.logged_in(login), status_code=status, cookies=cookies)
 
 
 def cookie_of(identity: Identity, settings: Settings, value: str, seconds: int) -> Cookie:
