@@ -58,16 +58,16 @@ class PlacingQueue:
         self._running.discard(task)
         self._start()
 
-    async def _commit(self, batch: list[Waiting]) -> None:
+    async def _commit(self, batch: list[Waiting], *, again: bool = False) -> None:
         try:
-            outcomes = await self._place([order for order, _ in batch])
+            outcomes = await self._place([order for order, _ in batch], again=again)
         except Exception as error:  # noqa: BLE001  every waiting caller must learn of it
             if len(batch) == 1:
                 _fail(batch[0][1], error)
                 return
             log.warning("orders.batch_failed", size=len(batch), error=type(error).__name__)
             for member in batch:
-                await self._commit([member])
+                await self._commit([member], again=True)
             return
         crash_point("after_place_commit")
         self._committed()
@@ -75,15 +75,18 @@ class PlacingQueue:
             if not future.done():
                 future.set_result(outcome)
 
-    async def _place(self, orders: list[NewOrder]) -> list[PlaceOutcome]:
+    async def _place(self, orders: list[NewOrder], *, again: bool) -> list[PlaceOutcome]:
         crash_point("before_place_commit")
         # A statement outside a transaction block is its own transaction: one round trip.
         for attempt in range(5):
             try:
                 async with self._database.statement() as connection:
-                    if len(orders) == 1:
-                        return [await repository.place_one(connection, orders[0])]
-                    return await repository.place_many(connection, orders)
+                    if len(orders) > 1:
+                        return await repository.place_many(connection, orders)
+                    # Tried before: it may be committed already, although nobody was told.
+                    if (again or attempt) and await repository.is_placed(connection, orders[0]):
+                        return [PlaceOutcome("accepted", orders[0].id, None)]
+                    return [await repository.place_one(connection, orders[0])]
             except (*RETRYABLE, asyncpg.UniqueViolationError, StatementNotCommitted):
                 # Another placing with the same key came first: the next try finds it.
                 if attempt == 4:

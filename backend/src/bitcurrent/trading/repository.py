@@ -121,6 +121,11 @@ async def place_one(connection: Connection, order: NewOrder) -> PlaceOutcome:
     return PlaceOutcome(row["outcome"], row["order_id"], row["available"])
 
 
+async def is_placed(connection: Connection, order: NewOrder) -> bool:
+    """Whether this very order is in the books: its id is made by us and used once."""
+    return await read_order(connection, order.id, user_id=order.user_id) is not None
+
+
 async def place_many(connection: Connection, orders: Sequence[NewOrder]) -> list[PlaceOutcome]:
     """Place orders together; outcomes as if placed one by one in this order."""
     rows = await connection.fetch(
