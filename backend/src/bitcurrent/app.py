@@ -13,10 +13,12 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
+from bitcurrent.backoffice import lost_factor_routes
 from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.botapi import routes as botapi_routes
 from bitcurrent.identity import routes as identity_routes
 from bitcurrent.identity.accounts import routes as account_routes
+from bitcurrent.identity.factors import routes as factor_routes
 from bitcurrent.identity.guards import provide_actor
 from bitcurrent.identity.privacy import routes as privacy_routes
 from bitcurrent.market_data import routes as market_data_routes
@@ -39,10 +41,12 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *identity_routes.ROUTES,
     *account_routes.ROUTES,
     *privacy_routes.ROUTES,
+    *factor_routes.ROUTES,
     *market_data_routes.ROUTES,
     *trading_routes.ROUTES,
     *portfolio_routes.ROUTES,
     *backoffice_routes.ROUTES,
+    *lost_factor_routes.ROUTES,
     *botapi_routes.ROUTES,
 )
 

@@ -22,6 +22,7 @@ from bitcurrent.audit import tables as _audit
 from bitcurrent.identity import tables as _identity
 from bitcurrent.identity.accounts import tables as _accounts
 from bitcurrent.identity.approvals import tables as _approvals
+from bitcurrent.identity.factors import tables as _factors
 from bitcurrent.kernel import events as _events
 from bitcurrent.kernel.crypto import Vault
 from bitcurrent.kernel.database import metadata
@@ -31,7 +32,19 @@ from bitcurrent.notifications import tables as _notifications
 from bitcurrent.trading import tables as _trading
 from bitcurrent.web import tables as _web
 
-DESCRIBED = (_audit, _identity, _accounts, _notifications, _approvals, _events, _ledger, _market_data, _trading, _web)
+DESCRIBED = (
+    _audit,
+    _identity,
+    _accounts,
+    _notifications,
+    _approvals,
+    _factors,
+    _events,
+    _ledger,
+    _market_data,
+    _trading,
+    _web,
+)
 """The modules whose tables make up `metadata`."""
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -58,6 +71,13 @@ APP_WRITES = {
     "api_key_days": "INSERT, UPDATE, DELETE",
     "approvals": "INSERT (id, kind, subject, payload, reason, asked_by, expires_at),"
     " UPDATE (granted_by, granted_at, refused_by, refused_at, refusal_reason, expired_at, executed_at)",
+    "totp_factors": "INSERT, UPDATE, DELETE",
+    "passkeys": "INSERT, UPDATE, DELETE",
+    "recovery_codes": "INSERT, UPDATE, DELETE",
+    "sms_factors": "INSERT, UPDATE, DELETE",
+    "factor_tries": "INSERT, UPDATE, DELETE",
+    "factor_challenges": "INSERT, UPDATE, DELETE",
+    "lost_factor_requests": "INSERT, UPDATE",
     # Not its id, moment and transaction: the database says those.
     "audit_logs": "INSERT (actor_kind, actor_id, actor_role, action, subject, address, reason, details, before, after)",
     "idempotency_keys": "INSERT, DELETE",

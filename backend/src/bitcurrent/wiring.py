@@ -12,11 +12,18 @@ from redis.asyncio import Redis
 from bitcurrent.botapi.service import BotApi
 from bitcurrent.identity.accounts.service import Accounts
 from bitcurrent.identity.approvals.service import Approvals
+from bitcurrent.identity.factors.enrolment import Enrolment
+from bitcurrent.identity.factors.lost import LostFactors
+from bitcurrent.identity.factors.notices import Notices
+from bitcurrent.identity.factors.passkeys import RelyingParty
+from bitcurrent.identity.factors.service import Factors
+from bitcurrent.identity.factors.texts import CodeTexts
 from bitcurrent.identity.operators import Operators
 from bitcurrent.identity.privacy.export import export_with
 from bitcurrent.identity.privacy.service import Privacy
 from bitcurrent.identity.service import Identity
 from bitcurrent.integrations.alpaca.data import AlpacaData
+from bitcurrent.integrations.twilio.adapter import TwilioTexts
 from bitcurrent.kernel.cache import connect_redis
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.networks import Networks
@@ -48,6 +55,10 @@ class Brokerage:
     identity: Identity
     accounts: Accounts
     privacy: Privacy
+    factors: Factors
+    enrolment: Enrolment
+    lost_factors: LostFactors
+    code_texts: CodeTexts
     market_source: MarketDataSource
     market_data: MarketData
     market_list: MarketList
@@ -77,6 +88,14 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         stack.push_async_callback(redis.aclose)
         letters = Mails(settings.open_vault(), settings.base_url)
         identity = await stack.enter_async_context(Identity.open(database, redis, settings, letters=letters))
+        notices, party = Notices(letters), RelyingParty.of(settings)
+        texts = await stack.enter_async_context(TwilioTexts.connect(settings))
+        lost_factors = LostFactors(
+            database=database, redis=redis, settings=settings, identity=identity, notices=notices
+        )
+        factors = Factors(
+            database=database, redis=redis, identity=identity, party=party, notices=notices, lost=lost_factors
+        )
         market_source = await stack.enter_async_context(AlpacaData.connect(settings))
         market_data = await stack.enter_async_context(MarketData(database=database, redis=redis, source=market_source))
         trading = Trading(database, redis, market_data)
@@ -105,6 +124,10 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 erase_after_days=settings.erase_after_days,
                 exports=(export_with(identity.vault), export_books, export_orders),
             ),
+            factors=factors,
+            enrolment=Enrolment(database=database, identity=identity, factors=factors, party=party, notices=notices),
+            lost_factors=lost_factors,
+            code_texts=CodeTexts(database=database, redis=redis, vault=identity.vault, texts=texts),
             market_source=market_source,
             market_data=market_data,
             market_list=MarketList(market_data),

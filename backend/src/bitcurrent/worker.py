@@ -16,6 +16,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from bitcurrent.audit.tasks import AuditKeeper
+from bitcurrent.identity.accounts.links import purge_links
 from bitcurrent.identity.approvals.service import EXPIRE_BATCH
 from bitcurrent.identity.factors.tasks import purge_challenges, tend_lost_factors
 from bitcurrent.identity.key_spending import forget_days

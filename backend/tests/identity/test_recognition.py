@@ -14,7 +14,7 @@ from bitcurrent.kernel.cache import connect_redis
 from bitcurrent.kernel.database import Database
 from tests.identity.conftest import Api
 from tests.support.brokerage import running_api
-from tests.support.customers import create_key, key_headers, log_in, register
+from tests.support.customers import create_key, enrol, key_headers, log_in, register
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -133,6 +133,7 @@ async def test_an_api_key_is_shown_once_listed_without_secret_and_revoked(api: A
 async def test_only_a_hash_of_the_secret_is_stored_even_for_replays(api: Api) -> None:
     person = await register(api.client)
     headers = {**person.bearer, "Idempotency-Key": "make-me-a-key"}
+    await enrol(api.client, person)
     body = {"label": "bot", "scopes": ["read", "trade"]}
     first = await api.client.post("/api/api-keys", json=body, headers=headers)
     again = await api.client.post("/api/api-keys", json=body, headers=headers)
@@ -169,6 +170,7 @@ async def test_an_api_key_cannot_make_keys_or_see_sessions(api: Api) -> None:
 )
 async def test_a_wrong_key_request_names_the_field(api: Api, change: dict[str, object], field: str) -> None:
     person = await register(api.client)
+    await enrol(api.client, person)
     body = {"label": "bot", "scopes": ["read"], **change}
     answer = await api.client.post("/api/api-keys", json=body, headers=person.bearer)
     assert (answer.status_code, answer.json()["field"]) == (422, field)
@@ -176,6 +178,7 @@ async def test_a_wrong_key_request_names_the_field(api: Api, change: dict[str, o
 
 async def test_there_are_at_most_twenty_keys_also_at_once(api: Api) -> None:
     person = await register(api.client)
+    await enrol(api.client, person)
     body = {"label": "bot", "scopes": ["read"]}
     answers = await asyncio.gather(
         *(api.client.post("/api/api-keys", json=body, headers=person.bearer) for _ in range(25))
@@ -200,6 +203,7 @@ async def test_passwords_tokens_and_secrets_never_reach_the_log(api: Api, capsys
     person = await register(api.client, password=canary)
     wish = {"email": "bird@example.test", "display_name": "B", "password": canary}
     assert (await api.client.post("/api/register", json=wish)).status_code == 202
+    app = await enrol(api.client, person, password=canary)
     key = await create_key(api.client, person, "read")
     await log_in(api.client, person.email, canary + "-wrong")
     await api.client.get(f"/api/me?token={person.token}", headers=key_headers(*key))
@@ -207,5 +211,5 @@ async def test_passwords_tokens_and_secrets_never_reach_the_log(api: Api, capsys
     await api.client.post("/api/login", content=f'{{"email": "x", "password": "{canary}"'.encode())
     written = capsys.readouterr()
     assert "/api/register" in written.out
-    for secret in (canary, person.token, key[1]):
+    for secret in (canary, person.token, key[1], app.secret):
         assert secret not in written.out + written.err

@@ -4,14 +4,15 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Request, Response, delete, get, post
-from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from bitcurrent.identity import key_routes, schemas
+from bitcurrent.identity.factors.schemas import SecondFactorNeeded, second_factor_needed
+from bitcurrent.identity.factors.service import Factors
 from bitcurrent.identity.guards import CurrentActor, requires_actor, requires_session
-from bitcurrent.identity.service import Identity, Login
-from bitcurrent.identity.tokens import LIFETIME
+from bitcurrent.identity.logged_in import cookie_of, logged_in
+from bitcurrent.identity.service import Identity
 from bitcurrent.identity.verified import is_verified
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.errors import NotFound
@@ -45,13 +46,21 @@ async def log_in(
     database: Where,
     addresses: Origin,
     settings: NamedDependency[Settings],
-) -> Response[schemas.LoggedIn]:
-    """Sets an httpOnly cookie; the token in the answer is for programs."""
+    factors: NamedDependency[Factors],
+) -> Response[schemas.LoggedIn | SecondFactorNeeded]:
+    """Sets an httpOnly cookie; the token in the answer is for programs.
+
+    An account with a second factor gets no session yet, but a challenge for POST /api/login/second-factor.
+    """
     address = addresses.of(request.scope)
     user = await identity.check_login(email=data.email, password=data.password, address=address)
     async with database.transaction() as connection:
+        asked = await factors.ask_at_login(connection, user)
+        if asked is not None:
+            return Response(second_factor_needed(asked), status_code=200)
         login = await identity.open_session(connection, user, address=address, device=_device(request))
-    return _logged_in(login, identity, settings, status=200)
+    opened: Response[Any] = logged_in(login, identity, settings)
+    return opened
 
 
 @post(
@@ -76,7 +85,7 @@ async def log_out(
     async with database.transaction() as connection:
         ended = await identity.end_session(connection, actor, actor.session_id, address=addresses.of(request.scope))
     await identity.announce(sessions=ended)
-    over = [_cookie(identity, settings, "", 0), identity.csrf.cookie("", 0)]
+    over = [cookie_of(identity, settings, "", 0), identity.csrf.cookie("", 0)]
     return Response(None, status_code=204, cookies=over)
 
 
@@ -176,24 +185,6 @@ ROUTES = (
     end_other_sessions,
     *key_routes.ROUTES,
 )
-
-
-def _logged_in(login: Login, identity: Identity, settings: Settings, *, status: int) -> Response[schemas.LoggedIn]:
-    seconds = int(LIFETIME.total_seconds())
-    cookies = [_cookie(identity, settings, login.token, seconds), identity.csrf.cookie(login.token, seconds)]
-    return Response(schemas.logged_in(login), status_code=status, cookies=cookies)
-
-
-def _cookie(identity: Identity, settings: Settings, value: str, seconds: int) -> Cookie:
-    return Cookie(
-        key=identity.cookie_name,
-        value=value,
-        max_age=seconds,
-        path="/",
-        httponly=True,
-        secure=settings.secure_cookies,
-        samesite="lax",
-    )
 
 
 def _device(request: AnyRequest) -> str:

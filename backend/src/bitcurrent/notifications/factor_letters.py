@@ -1,16 +1,15 @@
 """The words of letters about second factors, as the parts that a Letter is made of."""
 
-from typing import TypedDict
+from typing import NotRequired, Required, TypedDict
 
 
-class Words(TypedDict, total=False):
+class Words(TypedDict):
     """A letter's parts; see `letters.Letter`."""
 
-    subject: str
-    paragraphs: tuple[str, ...]
-    action: str
-    purpose: str
-    closing: tuple[str, ...]
+    subject: Required[str]
+    paragraphs: Required[tuple[str, ...]]
+    action: NotRequired[str]
+    purpose: NotRequired[str]
 
 
 _NOT_YOU = (

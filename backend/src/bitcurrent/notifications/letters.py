@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
 
+from bitcurrent.notifications.factor_letters import FACTOR_LETTERS
+
 VALUE_LENGTH_MAX = 500
 LINK_PAGE = "/account/link"
 
@@ -150,6 +152,8 @@ LETTERS: dict[str, Letter] = {
         ),
     ),
 }
+
+LETTERS |= {name: Letter(**words) for name, words in FACTOR_LETTERS.items()}
 
 
 def write(template: str, values: Mapping[str, str], base_url: str) -> Written:

@@ -14,6 +14,10 @@ const PURPOSES = {
     text: "This ends every session and API key, and sends you a link for a new password.",
     done: "Your address is back. Look into your mail for the link to a new password.",
   },
+  cancel_lost_factor: {
+    path: "/api/lost-factor/cancel", title: "Keep your second factors", button: "Cancel the request",
+    text: "The request to remove the second factors of your account ends.", done: "It is canceled. Nothing was changed.",
+  },
   reset_password: {
     path: "/api/password-reset/confirm", title: "Set a new password", button: "Set this password",
     text: "Every session of your account ends.", done: "Your new password is set. Log in with it.",
