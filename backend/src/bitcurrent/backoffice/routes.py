@@ -11,6 +11,7 @@ from bitcurrent.backoffice import schemas
 from bitcurrent.identity.admin import requires_permission
 from bitcurrent.identity.approvals.model import ApprovalFilter, State
 from bitcurrent.identity.approvals.service import AfterCommit, Approvals
+from bitcurrent.identity.factors.guards import requires_fresh_factor
 from bitcurrent.identity.guards import CurrentActor
 from bitcurrent.identity.operators import Operators
 from bitcurrent.kernel.database import Connection, Database
@@ -91,7 +92,7 @@ async def read_approval(
     operation_id="grantApproval",
     summary="Grant it, and have it done",
     tags=TAGS,
-    guards=[requires_permission("approvals.grant")],
+    guards=[requires_permission("approvals.grant"), requires_fresh_factor],
     opt={IDEMPOTENT: True},
     status_code=200,
 )
@@ -173,7 +174,7 @@ async def list_operators(
     operation_id="askForRole",
     summary="Ask that somebody gets another role",
     tags=TAGS,
-    guards=[requires_permission("operators.change")],
+    guards=[requires_permission("operators.change"), requires_fresh_factor],
     opt={IDEMPOTENT: True},
     status_code=202,
 )

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from bitcurrent.identity import key_schemas as schemas
 from bitcurrent.identity.factors.guards import requires_fresh_factor
@@ -37,7 +37,7 @@ TAGS = ["identity"]
 )
 async def create_api_key(
     request: AnyRequest,
-    data: schemas.CreateApiKey,
+    data: JSONBody[schemas.CreateApiKey],
     actor: CurrentActor,
     identity: Who,
     database: Where,
@@ -103,13 +103,13 @@ async def read_api_key(
     summary="Change an API key",
     tags=TAGS,
     operation_id="changeApiKey",
-    guards=[requires_session],
+    guards=[requires_session, requires_fresh_factor],
     opt={IDEMPOTENT: True},
 )
 async def change_api_key(
     request: AnyRequest,
     key_id: FromPath[str],
-    data: schemas.ChangeApiKey,
+    data: JSONBody[schemas.ChangeApiKey],
     actor: CurrentActor,
     identity: Who,
     database: Where,
