@@ -32,6 +32,8 @@ from bitcurrent.ledger.export import export as export_books
 from bitcurrent.market_data.listing import MarketList
 from bitcurrent.market_data.ports import MarketDataSource
 from bitcurrent.market_data.service import MarketData
+from bitcurrent.notifications.export import erase as erase_letters
+from bitcurrent.notifications.export import export as export_letters
 from bitcurrent.notifications.service import Mails
 from bitcurrent.portfolio.leavings import Leavings
 from bitcurrent.portfolio.service import PortfolioReader
@@ -122,7 +124,8 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 redis,
                 identity,
                 erase_after_days=settings.erase_after_days,
-                exports=(export_with(identity.vault), export_books, export_orders),
+                exports=(export_with(identity.vault), export_books, export_orders, export_letters),
+                erases=(erase_letters,),
             ),
             factors=factors,
             enrolment=Enrolment(database=database, identity=identity, factors=factors, party=party, notices=notices),

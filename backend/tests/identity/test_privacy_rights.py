@@ -15,6 +15,7 @@ from bitcurrent.identity.privacy.service import EXPORTS_PER_ACCOUNT, Privacy
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.ids import UserId
 from bitcurrent.kernel.money import EXACT
+from bitcurrent.kernel.rewrapping import find_carriers
 from bitcurrent.trading.model import Side
 from bitcurrent.trading.repository import place_one
 from tests.identity.conftest import Api
@@ -46,9 +47,26 @@ async def give(api: Api, person: Person, currency: str, amount: str) -> None:
         await books.credit(connection, UserId(UUID(person.id)), currency, Decimal(amount))
 
 
+async def still_encrypted(owner: "asyncpg.Connection[Any]", user_id: UserId) -> set[str]:
+    """Tables that still hold a data key of this customer: every table that carries any is looked at."""
+    found = set()
+    for carrier in await find_carriers(owner):
+        whose = "id" if carrier.table == "users" else "user_id"
+        if await owner.fetchval(
+            f"SELECT EXISTS (SELECT FROM {carrier.table} WHERE {whose} = $1 AND {carrier.column} IS NOT NULL)", user_id
+        ):
+            found.add(carrier.table)
+    return found
+
+
 async def test_an_export_holds_everything_about_one_customer_and_nothing_of_another(api: Api) -> None:
     ann, ben = await register(api.client), await register(api.client)
     await api.client.put("/api/profile", json=PROFILE, headers=ann.bearer)
+    vault = api.settings.open_vault()
+    owner = await asyncpg.connect(api.settings.owner_database_url)
+    phone = vault.encrypt(b"+15550100", table="sms_factors", column="phone_encrypted", row=ann.id)
+    await owner.execute("INSERT INTO sms_factors (user_id, phone_encrypted) VALUES ($1, $2)", UUID(ann.id), phone)
+    await owner.close()
     for person in (ann, ben):
         await create_key(api.client, person, "read")
         await give(api, person, "USD", "12345678901234567.000000000000000001")
@@ -58,8 +76,8 @@ async def test_an_export_holds_everything_about_one_customer_and_nothing_of_anot
         placed = await place_one(connection, books.Ticket(side=Side.BUY).order(UserId(UUID(ann.id))))
     files = await export(api, ann)
     assert set(files) == {
-        "about.json", "account.json", "profile.json", "sessions.json", "api_keys.json", "acts.json", "events.json",
-        "balances.json", "ledger.json", "orders.json", "fills.json",
+        "about.json", "account.json", "profile.json", "sessions.json", "api_keys.json", "second_factors.json",
+        "acts.json", "events.json", "balances.json", "ledger.json", "orders.json", "fills.json", "letters.json",
     }  # fmt: skip
     assert [account["email"] for account in files["account.json"]] == [ann.email]
     assert files["profile.json"][0]["legal_name"] == PROFILE["legal_name"]
@@ -74,10 +92,11 @@ async def test_an_export_holds_everything_about_one_customer_and_nothing_of_anot
     assert [row["id"] for row in files["orders.json"]] == [str(placed.order_id)]
     assert [act["action"] for act in files["acts.json"]][-1] == "customer.exported"
     assert files["about.json"]["rows"]["ledger.json"] == len(files["ledger.json"])
+    assert {factor["method"]: factor["phone"] for factor in files["second_factors.json"]}["sms"] == "+15550100"
     everything = json.dumps(files)
     assert ben.id not in everything
     assert ben.email not in everything
-    for secret in ("secret_hash", "password_hash", "data_key"):
+    for secret in ("secret_hash", "password_hash", "data_key", "secret_encrypted"):
         assert secret not in everything
 
 
@@ -131,6 +150,13 @@ async def test_the_account_closes_at_once_and_is_erased_when_the_law_allows_it(a
         kept = await privacy.profile(connection, user_id)
     assert kept is not None
     owner = await asyncpg.connect(api.settings.owner_database_url)
+    vault = api.settings.open_vault()
+    for table, column in (("totp_factors", "secret_encrypted"), ("sms_factors", "phone_encrypted")):
+        sealed = vault.encrypt(b"something", table=table, column=column, row=user_id)
+        await owner.execute(
+            f"INSERT INTO {table} (user_id, {column}) VALUES ($1, $2) ON CONFLICT DO NOTHING", user_id, sealed
+        )
+    assert await still_encrypted(owner, user_id) >= {"users", "customer_profiles", "totp_factors", "sms_factors"}
     with pytest.raises(asyncpg.CheckViolationError):
         await owner.execute("UPDATE erasures SET done_at = now() WHERE user_id = $1", user_id)
     acts = await owner.fetchval("SELECT count(*) FROM audit_logs WHERE subject = $1", f"user:{user_id}")
@@ -145,6 +171,7 @@ async def test_the_account_closes_at_once_and_is_erased_when_the_law_allows_it(a
     row = await owner.fetchrow("SELECT * FROM customer_profiles WHERE user_id = $1", user_id)
     assert row is not None
     assert {name for name, value in row.items() if value is not None} == {"user_id", "updated_at"}
+    assert await still_encrypted(owner, user_id) == set()
     # The books and the log of acts stay: they know ids only.
     assert await owner.fetchval("SELECT count(*) FROM audit_logs WHERE subject = $1", f"user:{user_id}") == acts + 1
     last = await owner.fetchrow("SELECT * FROM audit_logs WHERE subject = $1 ORDER BY id DESC", f"user:{user_id}")

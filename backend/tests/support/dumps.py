@@ -8,7 +8,7 @@ from bitcurrent.launcher import wheels
 
 def dump(owner_url: str) -> bytes:
     """Everything in a database, as pg_dump writes it for its owner."""
-    command = [wheels.postgres_program("pg_dump"), "--dbname", owner_url]
+    command = [str(wheels.postgres_program("pg_dump")), "--dbname", owner_url]
     return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
 
 

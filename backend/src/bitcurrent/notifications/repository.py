@@ -1,9 +1,12 @@
 """All of notifications' SQL."""
 
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from uuid import UUID
 
 from bitcurrent.kernel.database import Connection
+from bitcurrent.kernel.ids import UserId
+from bitcurrent.kernel.personal_data import rows_of
 from bitcurrent.notifications.model import WaitingMail
 
 
@@ -94,3 +97,17 @@ async def purge_mails(connection: Connection, *, days: int, limit: int) -> int:
         limit,
     )
     return int(result.rpartition(" ")[2])
+
+
+def mail_rows(connection: Connection, user_id: UserId) -> AsyncIterator[Mapping[str, object]]:
+    """The letters to a customer for an export, oldest first; what they said is not kept."""
+    return rows_of(
+        connection,
+        "SELECT created_at, template, state, ended_at FROM mails WHERE user_id = $1 ORDER BY created_at, id",
+        user_id,
+    )
+
+
+async def delete_mails(connection: Connection, user_id: UserId) -> None:
+    """Forget every letter to a customer."""
+    await connection.execute("DELETE FROM mails WHERE user_id = $1", user_id)

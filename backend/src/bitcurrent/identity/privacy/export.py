@@ -25,6 +25,7 @@ def export_with(vault: Vault) -> Export:
         yield Part("profile", _profile(connection, vault, user_id))
         yield Part("sessions", repository.session_rows(connection, user_id))
         yield Part("api_keys", repository.key_rows(connection, user_id))
+        yield Part("second_factors", _factors(connection, vault, user_id))
         yield Part("acts", _acts(connection, user_id))
         yield Part("events", _events(connection, user_id))
 
@@ -41,6 +42,15 @@ async def _profile(connection: Connection, vault: Vault, user_id: UserId) -> Asy
     kept = await repository.find_profile(connection, vault, user_id)
     if kept is not None:
         yield {**msgspec.to_builtins(kept.profile), "updated_at": kept.updated_at}
+
+
+async def _factors(connection: Connection, vault: Vault, user_id: UserId) -> AsyncIterator[Mapping[str, object]]:
+    async for row in repository.factor_rows(connection, user_id):
+        sealed = row["phone_encrypted"]
+        phone = None
+        if isinstance(sealed, bytes):
+            phone = vault.decrypt(sealed, table="sms_factors", column="phone_encrypted", row=user_id).decode()
+        yield {**{name: value for name, value in row.items() if name != "phone_encrypted"}, "phone": phone}
 
 
 async def _acts(connection: Connection, user_id: UserId) -> AsyncIterator[Mapping[str, object]]:

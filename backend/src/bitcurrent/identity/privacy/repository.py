@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 import msgspec
 
+from bitcurrent.identity.factors import repository as factors
 from bitcurrent.identity.privacy.model import Address, Document, Erasure, KeptProfile, Profile
 from bitcurrent.kernel.crypto import Record, Vault
 from bitcurrent.kernel.database import Connection
@@ -129,7 +130,7 @@ async def postpone_erasure(connection: Connection, user_id: UserId, *, days: int
 
 
 async def shred(connection: Connection, user_id: UserId) -> None:
-    """Drop the data keys, and with them everything encrypted under them; what named the person in sessions and keys."""
+    """Drop the data keys, and with them all that is under them; factors, links, and what described devices."""
     await connection.execute(
         """
         UPDATE users SET data_key = NULL, email_index = NULL, email_encrypted = NULL, display_name_encrypted = NULL,
@@ -146,6 +147,9 @@ async def shred(connection: Connection, user_id: UserId) -> None:
         """,
         user_id,
     )
+    await factors.remove_all(connection, user_id)
+    await connection.execute("DELETE FROM account_links WHERE user_id = $1", user_id)
+    await connection.execute("UPDATE lost_factor_requests SET reason = '', address = '' WHERE user_id = $1", user_id)
     await connection.execute("UPDATE user_sessions SET address = '', device = '' WHERE user_id = $1", user_id)
     await connection.execute("UPDATE api_keys SET label = '' WHERE user_id = $1", user_id)
     await connection.execute("UPDATE erasures SET done_at = now() WHERE user_id = $1", user_id)
@@ -170,6 +174,23 @@ def key_rows(connection: Connection, user_id: UserId) -> AsyncIterator[Mapping[s
         """
         SELECT key_id, label, scopes, created_at, expires_at, revoked_at, last_used_at FROM api_keys
         WHERE user_id = $1 ORDER BY created_at
+        """,
+        user_id,
+    )
+
+
+def factor_rows(connection: Connection, user_id: UserId) -> AsyncIterator[Mapping[str, object]]:
+    """A customer's second factors for an export, without their secrets; a telephone number still encrypted."""
+    return rows_of(
+        connection,
+        """
+        SELECT 'totp' AS method, NULL AS label, NULL::bytea AS phone_encrypted, created_at, confirmed_at
+        FROM totp_factors WHERE user_id = $1
+        UNION ALL
+        SELECT 'passkey', label, NULL, created_at, created_at FROM passkeys WHERE user_id = $1
+        UNION ALL
+        SELECT 'sms', NULL, phone_encrypted, created_at, confirmed_at FROM sms_factors WHERE user_id = $1
+        ORDER BY created_at
         """,
         user_id,
     )
