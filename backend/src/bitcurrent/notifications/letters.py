@@ -39,6 +39,7 @@ class Written:
 
 
 LETTERS: dict[str, Letter] = {
+    **{name: Letter(**words) for name, words in FACTOR_LETTERS.items()},
     "verify_email": Letter(
         "Confirm your e-mail address",
         ("Somebody, hopefully you, opened a BitCurrent account with this address.",),
@@ -46,7 +47,7 @@ LETTERS: dict[str, Letter] = {
         "verify_email",
         (
             "The link works once, for $hours hours. Until then you can look around, but not trade.",
-            "If this was not you, do nothing: without a confirmation the account cannot be used.",
+            "If this was not you, do nothing: without the confirmation the account can trade nothing.",
         ),
     ),
     "already_registered": Letter(

@@ -22,6 +22,10 @@ const PURPOSES = {
     path: "/api/password-reset/confirm", title: "Set a new password", button: "Set this password",
     text: "Every session of your account ends.", done: "Your new password is set. Log in with it.",
   },
+  cancel_lost_factor: {
+    path: "/api/lost-factor/cancel", title: "Keep your second factors", button: "Cancel the request",
+    text: "Nobody's second factors are removed, and the request ends.", done: "The request is canceled.",
+  },
 };
 
 const at = (id) => document.getElementById(id);
