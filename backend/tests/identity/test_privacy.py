@@ -257,3 +257,12 @@ async def test_nothing_prints_itself() -> None:
     )
     kept = model.KeptProfile(profile=profile, updated_at=datetime.now(UTC))
     assert not found_in(repr((kept, profile, address, document)).encode(), *CANARIES, "1979, 12, 13")
+
+
+async def test_the_running_application_lets_a_rotation_know_which_keys_it_has(api: Api) -> None:
+    database: Database = api.app.state["database"]
+    newer = Vault.from_text(f"newer:{new_key()},{ENCRYPTION_KEYS}", BLIND_INDEX_KEY)
+    async with database.read() as connection:
+        await rewrapping.require_known_everywhere(connection, api.settings.open_vault())
+        with pytest.raises(rewrapping.NotKnownEverywhere, match="'newer'"):
+            await rewrapping.require_known_everywhere(connection, newer)
