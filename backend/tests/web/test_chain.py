@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
-import brotli
+import brotli  # type: ignore[import-untyped]  # shipped without types
 import httpx
 import pytest
 import pytest_asyncio
@@ -20,7 +20,7 @@ from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.web import openapi
 from bitcurrent.web.answers import CACHEABLE
-from bitcurrent.web.chain import LAYERS, ORDER, RATE, Operations, gate_of
+from bitcurrent.web.chain import LAYERS, ORDER, RATE, Operations, declares, gate_of
 from bitcurrent.web.rates import RATES
 from bitcurrent.web.schemas import Answer
 from tests.support.brokerage import running_api, settings_for
@@ -96,6 +96,13 @@ async def test_gates_stand_in_the_order_of_the_chain_at_every_route(app: Litesta
             for handler, _ in route.route_handler_map.values():
                 places = [ORDER[gate_of(guard).layer] for guard in handler.resolve_guards()]
                 assert places == sorted(places), handler
+
+
+async def test_every_guard_says_what_it_asks(app: Litestar) -> None:
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for handler, _ in route.route_handler_map.values():
+                assert all(declares(guard) for guard in handler.resolve_guards()), handler
 
 
 async def test_the_document_shows_the_chain_of_every_operation(app: Litestar) -> None:

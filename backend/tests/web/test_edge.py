@@ -15,6 +15,7 @@ from bitcurrent.kernel import errors
 from bitcurrent.kernel.logs import configure_logs
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
+from bitcurrent.web.csrf import Csrf
 from tests.support.brokerage import ORIGIN, running_api, settings_for
 from tests.support.customers import register
 
@@ -58,6 +59,11 @@ async def client(module_database_urls: DatabaseUrls, redis_server: RedisServer) 
     routes = (*ROUTES, accident, accident_of_a_write, long_answer)
     async with running_api(settings, routes) as (running, _):
         yield running
+
+
+@pytest.fixture
+def csrf(module_database_urls: DatabaseUrls, redis_server: RedisServer) -> Csrf:
+    return Csrf(settings_for(module_database_urls, redis_server.url))
 
 
 @pytest.mark.parametrize(
@@ -212,16 +218,27 @@ async def test_a_long_answer_is_compressed_where_the_client_takes_it(client: htt
     ],
 )
 async def test_a_page_of_another_site_cannot_write_with_a_cookie(
-    client: httpx.AsyncClient, headers: dict[str, str], allowed: bool
+    client: httpx.AsyncClient, csrf: Csrf, headers: dict[str, str], allowed: bool
 ) -> None:
     person = await register(client)
-    cookie = {"Cookie": f"session={person.token}", **headers}
+    cookie = {"Cookie": f"session={person.token}", "X-CSRF-Token": csrf.token_for(person.token), **headers}
     answer = await client.post("/api/logout", headers=cookie)
     if allowed:
         assert answer.status_code == 204
     else:
         assert (answer.status_code, answer.json()["code"]) == (403, "foreign_origin")
         assert (await client.get("/api/me", headers=person.bearer)).status_code == 200
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", "another session's"])
+async def test_a_cookie_alone_cannot_write(client: httpx.AsyncClient, csrf: Csrf, token: str | None) -> None:
+    person = await register(client)
+    headers = {"Cookie": f"session={person.token}", "Origin": ORIGIN}
+    if token is not None:
+        headers["X-CSRF-Token"] = csrf.token_for("another") if token == "another session's" else token
+    answer = await client.post("/api/logout", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "csrf_token")
+    assert (await client.get("/api/me", headers=person.bearer)).status_code == 200
 
 
 async def test_metrics_never_pass_through_the_public_port(client: httpx.AsyncClient) -> None:

@@ -14,6 +14,7 @@ from bitcurrent.identity.guards import CurrentActor, requires_session
 from bitcurrent.identity.service import Identity
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.web.addresses import Addresses
+from bitcurrent.web.chain import REPEATABLE
 from bitcurrent.web.idempotency import answer_once
 from bitcurrent.web.openapi import IDEMPOTENT
 from bitcurrent.web.pages import LIMIT_DEFAULT, CursorText, Fields, Limit, choose_fields, page_of, read_cursor
@@ -135,6 +136,7 @@ async def change_api_key(
     tags=TAGS,
     operation_id="revokeApiKey",
     guards=[requires_session],
+    opt={REPEATABLE: "A key that is revoked stays revoked."},
 )
 async def revoke_api_key(
     request: AnyRequest, key_id: FromPath[str], actor: CurrentActor, identity: Who, database: Where, addresses: Origin

@@ -99,6 +99,11 @@ def stands_for(guard: GuardFunction, layer: LayerName, asks: str) -> GuardFuncti
     return guard
 
 
+def declares(guard: Callable[..., Any]) -> bool:
+    """Whether a guard says by itself what it asks."""
+    return isinstance(getattr(guard, _DECLARED, None), Gate)
+
+
 def gate_of(guard: Callable[..., Any]) -> Gate:
     """What a guard asks. One that does not say is named after its function."""
     declared = getattr(guard, _DECLARED, None)
@@ -190,8 +195,8 @@ def _operation(method: str, template: str, handler: Any) -> Operation:
     guards: Sequence[Callable[..., Any]] = handler.resolve_guards()
     guarded = is_guarded(handler)
     gates = tuple(gate_of(guard) for guard in guards)
-    if guarded and not gates:
-        gates = (Gate("authentication", "A session, or an API key of any scope."),)
+    if guarded and not any(gate.layer == "authentication" for gate in gates):
+        gates = (Gate("authentication", "Somebody whom we know; what else is needed, a later gate says."), *gates)
     return Operation(method, template, _rate(method, template, guarded, handler.opt), gates, guarded)
 
 

@@ -4,6 +4,7 @@ from litestar.handlers import BaseRouteHandler
 
 from bitcurrent.identity.factors.service import Factors
 from bitcurrent.identity.guards import Connection, actor_of
+from bitcurrent.web.chain import stands_for
 
 
 async def requires_fresh_factor(connection: Connection, _: BaseRouteHandler) -> None:
@@ -26,3 +27,12 @@ async def requires_fresh_factor_if_any(connection: Connection, _: BaseRouteHandl
     """The same, but accounts without a second factor get in: the handler asks them for their password."""
     factors: Factors = connection.app.state["factors"]
     await factors.require_fresh(await actor_of(connection), unless_none=True)
+
+
+stands_for(requires_fresh_factor, "second_factor", "A second factor used in this session within five minutes.")
+stands_for(requires_second_factor, "second_factor", "A session that was opened with a second factor.")
+stands_for(
+    requires_fresh_factor_if_any,
+    "second_factor",
+    "A second factor used in this session within five minutes, where the account has one.",
+)
