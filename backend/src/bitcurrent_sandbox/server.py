@@ -31,6 +31,9 @@ from bitcurrent_sandbox.http import (
 )
 from bitcurrent_sandbox.mailbox import PREFIX as MAILBOX
 from bitcurrent_sandbox.mailbox import Mailbox
+from bitcurrent_sandbox.phone import API as TWILIO
+from bitcurrent_sandbox.phone import PREFIX as PHONE
+from bitcurrent_sandbox.phone import Phone
 
 _STOP_SECONDS: Final = 1
 _IDLE_SECONDS: Final = 75
@@ -70,12 +73,13 @@ class Lines:
 
 
 class Site:
-    """The ASGI application: the venue below /alpaca, the operator's page, controls and mailbox below /sandbox."""
+    """The ASGI application: the venue below /alpaca, the operator's page, mailbox and phone below /sandbox."""
 
     def __init__(self, venue: Venue, lines: Lines, mailbox: Mailbox) -> None:
         self._venue = venue
         self._lines = lines
         self._mailbox = mailbox
+        self._phone = Phone(venue.options.secret)
         self._control = Control(venue)
         self._page = resources.files("bitcurrent_sandbox").joinpath("page.html").read_bytes()
 
@@ -96,6 +100,10 @@ class Site:
                     reply = self._control.answer(request)
                 elif request.path.startswith(MAILBOX):
                     reply = self._mailbox.answer(request)
+                elif request.path.startswith(PHONE):
+                    reply = self._phone.answer(request)
+                elif request.path.startswith(TWILIO + "/"):
+                    reply = self._phone.take(request)
                 else:
                     reply = self._plain(request.path)
             except (BadBody, TimeoutError) as error:

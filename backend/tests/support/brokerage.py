@@ -40,6 +40,10 @@ def settings_for(database: DatabaseUrls, redis_url: str, sandbox: Sandbox | None
         alpaca_data_url=sandbox.data_url if sandbox else nowhere,
         alpaca_stream_url=sandbox.stream_url if sandbox else nowhere,
         alpaca_data_stream_url=sandbox.data_stream_url if sandbox else nowhere,
+        twilio_account_sid="AC" + "0" * 32 if sandbox else "",
+        twilio_auth_token=sandbox.secret_key if sandbox else "",
+        twilio_from="+15005550006" if sandbox else "",
+        twilio_url=f"{sandbox.url}/twilio" if sandbox else nowhere,
         smtp_url=sandbox.smtp_url if sandbox else "",
         base_url=ORIGIN,
         # All of a test module's requests come from one address.

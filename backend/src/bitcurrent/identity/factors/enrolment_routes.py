@@ -18,6 +18,7 @@ from bitcurrent.identity.guards import CurrentActor, requires_session
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import Refusal
 from bitcurrent.web.addresses import Addresses
+from bitcurrent.web.chain import REPEATABLE
 from bitcurrent.web.idempotency import answer_once
 from bitcurrent.web.openapi import IDEMPOTENT
 
@@ -29,6 +30,10 @@ Where = NamedDependency[Database]
 Origin = NamedDependency[Addresses]
 
 TAGS = ["second factors"]
+ONCE = "A code or challenge works once, and no hash of one is kept."
+ONLY_THE_LAST = "Only what was given out last counts."
+ONLY_ASKS = "It opens a question and changes nothing."
+GONE = "A factor that is removed stays removed."
 
 
 @get("/api/factors", summary="My second factors", tags=TAGS, operation_id="listFactors", guards=[requires_session])
@@ -53,6 +58,7 @@ async def list_factors(
     summary="Add an authenticator app",
     tags=TAGS,
     operation_id="beginTotp",
+    opt={REPEATABLE: ONLY_THE_LAST},
     guards=[requires_fresh_factor_if_any],
     status_code=200,
 )
@@ -70,6 +76,7 @@ async def begin_totp(
     summary="Confirm the authenticator app with a code",
     tags=TAGS,
     operation_id="confirmTotp",
+    opt={REPEATABLE: ONCE},
     guards=[requires_fresh_factor_if_any],
     status_code=200,
 )
@@ -92,6 +99,7 @@ async def confirm_totp(
     summary="Remove the authenticator app",
     tags=TAGS,
     operation_id="removeTotp",
+    opt={REPEATABLE: GONE},
     guards=[requires_fresh_factor],
 )
 async def remove_totp(
@@ -107,6 +115,7 @@ async def remove_totp(
     summary="Begin to add a passkey",
     tags=TAGS,
     operation_id="beginPasskey",
+    opt={REPEATABLE: ONLY_ASKS},
     guards=[requires_fresh_factor_if_any],
     status_code=200,
 )
@@ -125,6 +134,7 @@ async def begin_passkey(
     summary="Add the passkey",
     tags=TAGS,
     operation_id="addPasskey",
+    opt={REPEATABLE: ONCE},
     guards=[requires_fresh_factor_if_any],
     status_code=201,
 )
@@ -154,6 +164,7 @@ async def add_passkey(
     summary="Remove a passkey",
     tags=TAGS,
     operation_id="removePasskey",
+    opt={REPEATABLE: GONE},
     guards=[requires_fresh_factor],
 )
 async def remove_passkey(
@@ -174,6 +185,7 @@ async def remove_passkey(
     summary="Add a phone for codes by text",
     tags=TAGS,
     operation_id="beginPhone",
+    opt={REPEATABLE: ONLY_THE_LAST},
     guards=[requires_fresh_factor],
     status_code=204,
 )
@@ -201,6 +213,7 @@ async def begin_phone(
     summary="Confirm the phone with the code it got",
     tags=TAGS,
     operation_id="confirmPhone",
+    opt={REPEATABLE: ONCE},
     guards=[requires_fresh_factor],
     status_code=200,
 )
@@ -223,6 +236,7 @@ async def confirm_phone(
     summary="Remove the phone",
     tags=TAGS,
     operation_id="removePhone",
+    opt={REPEATABLE: GONE},
     guards=[requires_fresh_factor],
 )
 async def remove_phone(

@@ -13,6 +13,7 @@ from bitcurrent.identity.guards import CurrentActor, requires_role, requires_ses
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.errors import NotFound
 from bitcurrent.web.addresses import Addresses
+from bitcurrent.web.chain import REPEATABLE
 
 AnyRequest = Request[Any, Any, Any]
 Lost = NamedDependency[LostFactors]
@@ -29,6 +30,7 @@ _DECIDERS = requires_role("support", "admin")
     summary="I have lost every second factor",
     tags=TAGS,
     operation_id="reportLostFactor",
+    opt={REPEATABLE: "There is one open request at a time."},
     status_code=202,
 )
 async def report_lost_factor(
@@ -50,6 +52,7 @@ async def report_lost_factor(
     summary="Cancel by the link in our letter",
     tags=TAGS,
     operation_id="cancelLostFactorByLink",
+    opt={REPEATABLE: "What is canceled stays canceled."},
     status_code=204,
 )
 async def cancel_by_link(
@@ -67,6 +70,7 @@ async def cancel_by_link(
     summary="Cancel my lost-factor request",
     tags=TAGS,
     operation_id="cancelLostFactor",
+    opt={REPEATABLE: "What is canceled stays canceled."},
     guards=[requires_session],
 )
 async def cancel_lost_factor(

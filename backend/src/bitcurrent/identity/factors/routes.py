@@ -16,6 +16,7 @@ from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.errors import Refusal
 from bitcurrent.settings import Settings
 from bitcurrent.web.addresses import Addresses
+from bitcurrent.web.chain import REPEATABLE
 
 AnyRequest = Request[Any, Any, Any]
 How = NamedDependency[Factors]
@@ -26,6 +27,9 @@ Origin = NamedDependency[Addresses]
 T = TypeVar("T")
 
 TAGS = ["second factors"]
+ONCE = "A code or challenge works once, and no hash of one is kept."
+ONLY_THE_LAST = "Only what was given out last counts."
+ONLY_ASKS = "It opens a question and changes nothing."
 
 
 @post(
@@ -33,6 +37,7 @@ TAGS = ["second factors"]
     summary="Complete a login with a second factor",
     tags=TAGS,
     operation_id="completeLogin",
+    opt={REPEATABLE: ONCE},
     status_code=200,
 )
 async def complete_login(
@@ -60,6 +65,7 @@ async def complete_login(
     summary="Get a code by text to complete a login",
     tags=TAGS,
     operation_id="sendLoginText",
+    opt={REPEATABLE: ONLY_THE_LAST},
     status_code=204,
 )
 async def send_login_text(
@@ -83,6 +89,7 @@ async def send_login_text(
     summary="Begin to log in with a passkey",
     tags=TAGS,
     operation_id="beginPasskeyLogin",
+    opt={REPEATABLE: ONLY_ASKS},
     status_code=200,
 )
 async def begin_passkey_login(
@@ -95,7 +102,14 @@ async def begin_passkey_login(
     return schemas.PasskeyAsked(challenge=asked.token, expires_at=asked.expires_at, passkey=asked.passkey or {})
 
 
-@post("/api/login/passkey", summary="Log in with a passkey", tags=TAGS, operation_id="logInByPasskey", status_code=200)
+@post(
+    "/api/login/passkey",
+    summary="Log in with a passkey",
+    tags=TAGS,
+    operation_id="logInByPasskey",
+    status_code=200,
+    opt={REPEATABLE: ONCE},
+)
 async def log_in_by_passkey(
     request: AnyRequest,
     data: schemas.LogInByPasskey,
@@ -124,6 +138,7 @@ async def log_in_by_passkey(
     summary="With what can this session be made fresh?",
     tags=TAGS,
     operation_id="beginStepUp",
+    opt={REPEATABLE: ONLY_ASKS},
     guards=[requires_session],
     status_code=200,
 )
@@ -138,6 +153,7 @@ async def begin_step_up(actor: CurrentActor, factors: How, database: Where) -> s
     summary="Use a second factor now",
     tags=TAGS,
     operation_id="stepUp",
+    opt={REPEATABLE: ONCE},
     guards=[requires_session],
     status_code=200,
 )
@@ -166,6 +182,7 @@ async def step_up(
     summary="Get a code by text to make this session fresh",
     tags=TAGS,
     operation_id="sendStepUpText",
+    opt={REPEATABLE: ONLY_THE_LAST},
     guards=[requires_session],
     status_code=204,
 )
