@@ -56,6 +56,10 @@ class Sandbox:
         assert addresses.wait_until(came, seconds=seconds, pause=0.05), f"{len(found)} of {count} letters for {to}"
         return found
 
+    def refuse_letters(self, answer: str, *, count: int = 1) -> None:
+        """The mailbox answers the next letters so: "451 later"."""
+        self._answer(httpx.post(f"{self.url}/sandbox/mailbox/refuse", json={"answer": answer, "count": count}))
+
     def control(self, path: str, /, **body: Any) -> Any:
         """POST to /sandbox/control/{path}; give the JSON of the answer (None where there is none)."""
         return self._answer(httpx.post(f"{self.url}/sandbox/control/{path}", json=body, timeout=10))

@@ -61,8 +61,9 @@ def _is_easy(plain: str) -> bool:
     """Whether it is common, or a common one between digits and signs, repeated, or written with 0 for o."""
     if len(set(plain)) < DIFFERENT_MIN or _is_run(plain):
         return True
-    once = _period(plain)
-    forms = {plain, once, _EDGES.sub("", plain), _EDGES.sub("", once)}
+    whole = {plain, _PARTS.sub("", plain)}
+    forms = whole | {_period(form) for form in whole if form}
+    forms |= {_EDGES.sub("", form) for form in forms}
     forms |= {_EDGES.sub("", form.translate(_LEET)) for form in forms} | {form.translate(_LEET) for form in forms}
     return not _common().isdisjoint(forms)
 
