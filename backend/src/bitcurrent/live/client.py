@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from bitcurrent.identity.key_signing import Approach, Proof
 from bitcurrent.identity.model import Actor
 from bitcurrent.identity.service import Identity
 from bitcurrent.kernel.clock import now
@@ -49,8 +50,12 @@ from bitcurrent.live.schemas import (
     decode,
     encode,
 )
+from bitcurrent.web.addresses import Addresses
 
 log = structlog.get_logger(__name__)
+
+SIGNED_METHOD, SIGNED_TARGET = "GET", "/ws"
+"""What a program signs to open a socket with its API key: the request of the upgrade."""
 
 
 class Roster:
@@ -101,24 +106,29 @@ class Desk:
     prices: Prices
     streams: PrivateStreams
     roster: Roster
+    addresses: Addresses
 
 
 class Client:
-    """The protocol on one connection. `cookie` is what the browser sent along with the upgrade, if it did."""
+    """The protocol on one connection. `cookie` is what the browser sent along with the upgrade, `forwarded` what
+    proxies said of the address.
+    """
 
     __slots__ = (
         "_all_prices",
         "_connection",
         "_cookie",
         "_desk",
+        "_forwarded",
         "_stream",
         "_symbols",
         "_waiting",
         "_work",
         "actor",
+        "address",
     )
 
-    def __init__(self, desk: Desk, connection: Connection, cookie: bytes | None) -> None:
+    def __init__(self, desk: Desk, connection: Connection, cookie: bytes | None, forwarded: str = "") -> None:
         self._desk = desk
         self._connection = connection
         self._cookie = cookie
@@ -127,13 +137,19 @@ class Client:
         self._stream: PrivateStream | None = None
         self._waiting: deque[FromClient] = deque()
         self._work: asyncio.Task[None] | None = None
+        self._forwarded = forwarded
         self.actor: Actor | None = None
+        self.address: str | None = None
+        """Where the client is, once the connection stands."""
 
     # ---- called by the connection
 
     def opened(self) -> None:
         """Say hello; then look whose cookie it was."""
         self._desk.roster.clients.add(self)
+        if (peer := self._connection.peer) is not None:
+            said = [(b"x-forwarded-for", self._forwarded.encode("latin-1", "replace"))]
+            self.address = self._desk.addresses.of({"client": (peer, 0), "headers": said})
         self._send(Welcome(heartbeat_seconds=HEARTBEAT_SECONDS, time=now()))
         if self._cookie is not None:
             self._start_work()
@@ -228,12 +244,24 @@ class Client:
         self._accept(await self._desk.identity.authenticate([(b"cookie", cookie)]), None)
 
     async def _authenticate(self, wish: Auth) -> None:
-        if wish.token is not None and wish.key_id is None and wish.secret is None:
-            actor = await self._desk.identity.authenticate_token(wish.token)
-        elif wish.token is None and wish.key_id is not None and wish.secret is not None:
-            actor = await self._desk.identity.authenticate_key(wish.key_id, wish.secret)
-        else:
-            raise InvalidMessage("Send either token, or key_id and secret.")
+        identity, approach = self._desk.identity, Approach(self.address, SIGNED_METHOD, SIGNED_TARGET)
+        match wish:
+            case Auth(token=str(token), key_id=None, secret=None, timestamp=None, nonce=None, signature=None):
+                actor = await identity.authenticate_token(token)
+            case Auth(token=None, key_id=str(key_id), secret=str(secret), timestamp=None, nonce=None, signature=None):
+                actor = await identity.authenticate_key(key_id, secret, approach=approach)
+            case Auth(
+                token=None,
+                key_id=str(key_id),
+                secret=None,
+                timestamp=str(timestamp),
+                nonce=str(nonce),
+                signature=str(signature),
+            ):
+                proof = Proof(key_id, timestamp, nonce, signature)
+                actor = await identity.authenticate_proof(proof, approach=approach)
+            case _:
+                raise InvalidMessage("Send token, or key_id and secret, or key_id, timestamp, nonce and signature.")
         self._accept(actor, wish.id)
 
     def _accept(self, actor: Actor, message_id: str | None) -> None:

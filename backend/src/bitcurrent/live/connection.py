@@ -89,6 +89,14 @@ class Connection(WSListener):
         """Whether too much waits to be sent."""
         return self._slow_since is not None
 
+    @property
+    def peer(self) -> str | None:
+        """The other end's address; None when it is gone or has none."""
+        if self._transport is None:
+            return None
+        name = self._transport.underlying_transport.get_extra_info("peername")
+        return str(name[0]) if name else None
+
     def send(self, frame: bytes) -> None:
         """Write a frame, or frames run together; nothing once the socket is closing."""
         if not self.is_closing and self._transport is not None:

@@ -29,11 +29,14 @@ class _FromClient(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", for
 
 
 class Auth(_FromClient, frozen=True, tag="auth"):
-    """Say who is there: a session's token, or an API key with its secret."""
+    """Say who is there: a session's token, an API key with its secret, or an API key with a signature."""
 
     token: Credential | None = None
     key_id: Credential | None = None
     secret: Credential | None = None
+    timestamp: Credential | None = None
+    nonce: Credential | None = None
+    signature: Credential | None = None
 
 
 class Subscribe(_FromClient, frozen=True, tag="subscribe"):

@@ -117,7 +117,8 @@ class Door:
         if "upgrade" in headers.get("connection", "").lower().replace(" ", "").split(","):
             headers["Connection"] = "Upgrade"
         cookie = headers.get("cookie", "").encode()
-        return self._live.welcome(cookie if self._live.cookie_name.encode() + b"=" in cookie else None)
+        forwarded = ",".join(headers.getall("x-forwarded-for", []))
+        return self._live.welcome(cookie if self._live.cookie_name.encode() + b"=" in cookie else None, forwarded)
 
     def _alive(self, _: WSUpgradeRequest) -> Answer:
         return _json(200, {"status": "ok"})

@@ -20,6 +20,7 @@ from bitcurrent.live.private import PrivateStreams
 from bitcurrent.live.reader import DATABASE_ERRORS, EventReader
 from bitcurrent.market_data.service import MarketData
 from bitcurrent.settings import Settings
+from bitcurrent.web.addresses import Addresses
 
 CONNECTIONS_MAX = 8
 CLIENTS_AT_ONCE = 500
@@ -55,6 +56,7 @@ class Live:
                 prices=Prices(market_data),
                 streams=PrivateStreams(database),
                 roster=Roster(),
+                addresses=Addresses(settings.trusted_proxies),
             )
             await stack.enter_async_context(market_data)
             live = cls(database, reading, redis, desk)
@@ -76,10 +78,13 @@ class Live:
         """Whether no more fit."""
         return self.sockets >= SOCKETS_MAX
 
-    def welcome(self, cookie: bytes | None) -> Connection:
-        """A connection with a client behind it, for a socket that is about to open."""
+    def welcome(self, cookie: bytes | None, forwarded: str = "") -> Connection:
+        """A connection with a client behind it, for a socket that is about to open.
+
+        `forwarded` is what proxies said of where it comes from.
+        """
         connection = Connection(asyncio.get_running_loop())
-        connection.handler = Client(self._desk, connection, cookie)
+        connection.handler = Client(self._desk, connection, cookie, forwarded)
         return connection
 
     async def run(self) -> None:
@@ -127,7 +132,10 @@ class Live:
         async with self._database.read() as connection:
             standing, working = await still_standing(connection, sessions=sessions, keys=keys)
         for client, actor in known:
-            stands = actor.session_id in standing if actor.session_id is not None else actor.key_id in working
+            if actor.session_id is not None:
+                stands = actor.session_id in standing
+            else:
+                stands = actor.key_id is not None and working.allows(actor.key_id, client.address)
             # It may have shown a fresh credential since.
             if not stands and client.actor is actor:
                 client.close(CloseCode.SESSION_ENDED, "the session or API key has ended: log in again")
