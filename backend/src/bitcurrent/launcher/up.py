@@ -228,6 +228,8 @@ def _rows(demo: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     people = [name for name in ("customer", "operator") if name in demo]
     rows += [(name.capitalize(), f"{demo[name]['email']}  {demo[name]['password']}") for name in people]
+    if "totp_secret" in demo.get("operator", {}):
+        rows.append(("", f"authenticator secret {demo['operator']['totp_secret']}"))
     if "bot" in demo:
         rows.append(("Bot key", f"{demo['bot']['key_id']}  {demo['bot']['secret_key']}"))
     return rows
