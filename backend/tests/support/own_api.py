@@ -14,6 +14,30 @@ from jsonschema import Draft202012Validator, FormatChecker
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 PROBLEM_TYPE = "application/problem+json"
 NOT_MODIFIED = 304
+PUBLIC = {
+    "HealthLiveLive": "probes have no account",
+    "HealthReadyReady": "probes have no account",
+    "register": "there is no account yet",
+    "logIn": "this is how one gets in",
+    "completeLogin": "the challenge of the first step proves who asks",
+    "sendLoginText": "the challenge of the first step proves who asks",
+    "beginPasskeyLogin": "this is how one gets in",
+    "logInByPasskey": "this is how one gets in",
+    "reportLostFactor": "whoever lost a factor cannot log in; password and a wait of 72 hours stand instead",
+    "cancelLostFactorByLink": "the signed link proves who asks",
+    "verifyEmail": "the signed link proves who asks",
+    "confirmEmail": "the signed link proves who asks",
+    "undoEmail": "the signed link proves who asks",
+    "askPasswordReset": "whoever forgot the password cannot log in",
+    "resetPassword": "the signed link proves who asks",
+    "listMarkets": "prices are everybody's",
+    "readMarket": "prices are everybody's",
+    "listCandles": "prices are everybody's",
+    "readBook": "prices are everybody's",
+    "listTrades": "prices are everybody's",
+}
+"""Operations that need no login, each with the reason."""
+
 _formats = FormatChecker(["uuid"])
 
 

@@ -61,6 +61,7 @@ async def list_requests(
     operation_id="approveLostFactor",
     guards=[SUPPORT, requires_fresh_factor],
     opt={IDEMPOTENT: True},
+    status_code=200,
 )
 async def approve(
     request: AnyRequest,
@@ -89,6 +90,7 @@ async def approve(
     operation_id="refuseLostFactor",
     guards=[SUPPORT, requires_fresh_factor],
     opt={IDEMPOTENT: True},
+    status_code=200,
 )
 async def refuse(
     request: AnyRequest,

@@ -25,33 +25,11 @@ from bitcurrent.web.openapi import describe
 from tests.support import books
 from tests.support.brokerage import ORIGIN, running_api, settings_for
 from tests.support.customers import Person, create_key, enrol, key_headers, log_in, register
-from tests.support.own_api import Contract, Operation
+from tests.support.own_api import PUBLIC, Contract, Operation
 from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PUBLIC = {
-    "HealthLiveLive": "probes have no account",
-    "HealthReadyReady": "probes have no account",
-    "register": "there is no account yet",
-    "logIn": "this is how one gets in",
-    "completeLogin": "the challenge of the first step proves who asks",
-    "sendLoginText": "the challenge of the first step proves who asks",
-    "beginPasskeyLogin": "this is how one gets in",
-    "logInByPasskey": "this is how one gets in",
-    "reportLostFactor": "whoever lost a factor cannot log in; password and a wait of 72 hours stand instead",
-    "cancelLostFactorByLink": "the signed link proves who asks",
-    "verifyEmail": "the signed link proves who asks",
-    "confirmEmail": "the signed link proves who asks",
-    "undoEmail": "the signed link proves who asks",
-    "askPasswordReset": "whoever forgot the password cannot log in",
-    "resetPassword": "the signed link proves who asks",
-    "listMarkets": "prices are everybody's",
-    "readMarket": "prices are everybody's",
-    "listCandles": "prices are everybody's",
-    "readBook": "prices are everybody's",
-    "listTrades": "prices are everybody's",
-}
 SHARED = {
     "symbol": "a market is everybody's",
     "asset": "an asset's name: the answer is about whoever asks",

@@ -1,25 +1,22 @@
 """Every operation of our document is asked once so that it works and once so that it refuses, and kept to its word."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 import pytest_asyncio
-from litestar import Litestar
 
-from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.web.openapi import describe
+from tests.contract.own_api import identity_operations
+from tests.contract.own_api.house import House
 from tests.support import books
 from tests.support.brokerage import client_of, running_api, settings_for
-from tests.support.customers import PASSWORD, Person, create_key, key_headers, log_in, register
+from tests.support.customers import PASSWORD, create_key, key_headers, log_in, register
 from tests.support.own_api import Contract
 from tests.support.sandbox import Sandbox
 
@@ -28,33 +25,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CANNOT_REFUSE = frozenset({"HealthLiveLive"})
 """It answers as long as there is anybody to answer."""
 BITCOIN = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "0.001", "limit_price": "40000"}
-
-
-@dataclass(slots=True)
-class House:
-    """The running application, somebody who is logged in, and the judge of every answer."""
-
-    app: Litestar
-    http: httpx.AsyncClient
-    contract: Contract
-    ann: Person
-
-    async def ask(self, method: str, path: str, status: int, body: Any = None, **query: Any) -> Any:
-        """One request of ann's; the JSON of an answer of this status."""
-        answer = await self.http.request(method, path, json=body, params=query, headers=self.ann.bearer)
-        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
-        return answer.json() if answer.content else None
-
-    async def nobody(self, method: str, path: str, body: Any = None) -> None:
-        """The same from somebody who is not logged in."""
-        answer = await self.http.request(method, path, json=body)
-        assert (answer.status_code, answer.json()["code"]) == (401, "not_logged_in"), answer.text
-
-    async def books(self, statement: str, *arguments: Any) -> Any:
-        """Something that the venue does, straight in the books."""
-        database: Database = self.app.state["database"]
-        async with database.transaction() as connection:
-            return await connection.fetchval(statement, *arguments)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -71,7 +41,7 @@ async def house(
         ann = await register(client)
         async with app.state["database"].transaction() as connection:
             await books.credit(connection, UserId(UUID(ann.id)), "USD", Decimal(100_000))
-        yield House(app, client, contract, ann)
+        yield House(app, client, contract, ann, sandbox)
 
 
 async def test_health_tells_the_truth(
@@ -83,6 +53,9 @@ async def test_health_tells_the_truth(
         client.event_hooks = {"response": [house.contract.hook]}
         answer = await client.get("/health/ready")
         assert (answer.status_code, answer.json()["redis"]) == (503, "down")
+        # Whoever cannot be counted does not begin to log in.
+        answer = await client.post("/api/login/passkey/options")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
 async def test_identity_keeps_to_its_description(house: House) -> None:
@@ -191,6 +164,25 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         await house.nobody(method, path, body)
         answer = await house.http.request(method, path, json=body, headers=someone.bearer)
         assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize(
+    "exercise",
+    [
+        identity_operations.accounts_by_mail,
+        identity_operations.tokens_for_browsers,
+        identity_operations.api_keys,
+        identity_operations.authenticator_apps,
+        identity_operations.passkeys,
+        identity_operations.lost_factors,
+        identity_operations.four_eyes,
+    ],
+    ids=lambda exercise: exercise.__name__,
+)
+async def test_people_and_operators_keep_to_their_description(
+    house: House, exercise: Callable[[House], Awaitable[None]]
+) -> None:
+    await exercise(house)
 
 
 async def test_an_address_that_there_is_not_answers_a_problem(house: House) -> None:
