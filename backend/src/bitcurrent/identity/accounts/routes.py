@@ -243,19 +243,19 @@ async def close_account(
 @get("/account/link", include_in_schema=False)
 async def link_page() -> Response[bytes]:
     """Where the links in mails lead: asks before it does anything, as mail scanners open links."""
-    return pages.answer("link.html", "text/html; charset=utf-8")
+    return pages.answer("link.html", "text/html")
 
 
 @get("/account/link.js", include_in_schema=False)
 async def link_script() -> Response[bytes]:
     """Its script."""
-    return pages.answer("link.js", "text/javascript; charset=utf-8")
+    return pages.answer("link.js", "text/javascript")
 
 
 @get("/account/link.css", include_in_schema=False)
 async def link_style() -> Response[bytes]:
     """Its style."""
-    return pages.answer("link.css", "text/css; charset=utf-8")
+    return pages.answer("link.css", "text/css")
 
 
 ROUTES = (
