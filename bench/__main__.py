@@ -9,10 +9,12 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from bench.brokerage import CUSTOMERS, Measured, running
+from bench.edge import measure
 from bitcurrent.launcher import wheels
 
 ORDER = json.dumps(
@@ -67,6 +69,9 @@ def main() -> int:
         Series("pgbench, 32 connections", "/s"),
         Series("one function call, idle", "ms"),
     )
+    chain, bare = Series("a read through the whole edge chain", "µs"), Series("the same, bare framework", "µs")
+    session, asked = Series("a session known again", "µs"), Series("the same, asked of PostgreSQL", "µs")
+    trips = Series("Redis round trips a request, edge", "")
     with running() as brokerage:
         for connections in (64, 256):
             _http(brokerage, connections, 2)  # warm: sessions and fee tiers are known
@@ -77,15 +82,24 @@ def main() -> int:
             api256.values.append(_http(brokerage, 256, wish.seconds)["rate"])
             pg1.values.append(_pgbench(brokerage, 1, wish.seconds / 2)[1])
             api1.values.append(_http(brokerage, 1, wish.seconds / 2)["p50_ms"])
+            edge = measure(msgspec.structs.replace(brokerage.settings, metrics_port=0), brokerage.tokens[0])
+            chain.values.append(edge.chain)
+            bare.values.append(edge.bare)
+            session.values.append(edge.session)
+            asked.values.append(edge.session_in_postgresql)
+            trips.values.append(edge.redis_round_trips)
     console.print(
         _table(
             (
                 (api64, pg32, 1.0, True),
                 (api256, pg32, 1.2, True),
                 (api1, pg1, 1.3, False),
+                (chain, bare, 6.0, False),
+                (session, asked, 0.1, False),
             )
         )
     )
+    console.print(f"{trips.name}: {trips.median:.4f} (lots of requests are taken from Redis at once)")
     return 0
 
 

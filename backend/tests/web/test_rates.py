@@ -157,3 +157,11 @@ async def test_headers_tell_the_tightest_budget(redis: Redis) -> None:
     assert 1 <= int(headers[b"ratelimit-reset"]) <= 60
     assert headers[b"ratelimit-policy"] == b'"read";q=100;w=60'
     assert headers[b"ratelimit"].startswith(b'"read";r=99;t=')
+
+
+async def test_a_burst_of_strangers_is_counted_and_not_taken_for_a_lost_redis(redis: Redis) -> None:
+    limits = RateLimits(redis)
+    standings = await asyncio.gather(
+        *(limits.spend(MONEY, [ADDRESS, account(f"customer {number}")]) for number in range(300))
+    )
+    assert all(standing is not None and standing.remaining == 99 for standing in standings)

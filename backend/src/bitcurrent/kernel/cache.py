@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -13,14 +13,17 @@ T = TypeVar("T")
 
 def connect_redis(url: str, *, connections_max: int = 50) -> Redis:
     """A client whose every call is bounded by a second: without Redis we go on from PostgreSQL, and soon."""
-    return Redis.from_url(
+    # A blocking pool: who finds every connection busy waits for one, and is not told that Redis is gone.
+    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
         url,
+        timeout=1.0,
         socket_timeout=1.0,
         socket_connect_timeout=1.0,
         max_connections=connections_max,
         health_check_interval=15,
         retry=Retry(NoBackoff(), 1),
     )
+    return Redis.from_pool(pool)
 
 
 class SingleFlight(Generic[T]):

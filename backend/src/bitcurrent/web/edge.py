@@ -6,16 +6,17 @@ It is plain ASGI around the whole application, so that raw handlers, unknown add
 import asyncio
 import contextlib
 import re
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import Message, Receive, Send
+from prometheus_client import Histogram
 
 from bitcurrent.kernel.errors import Forbidden
 from bitcurrent.settings import Settings
@@ -32,6 +33,7 @@ from bitcurrent.web.texts import clean_line, clean_query
 log = structlog.get_logger("access")
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
+_METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 _YEAR_SECONDS = 31_536_000
 TOO_LARGE = 413
 DISCARD_BYTES_MAX = 16 * 1024 * 1024
@@ -77,6 +79,7 @@ class Edge:
         self._cors = Cors(settings)
         self._csrf = Csrf(settings)
         self._clock = clock
+        self._series: dict[tuple[str, str, int], Histogram] = {}
         self._headers = dict(HEADERS)
         if settings.secure_cookies:
             value = f"max-age={_YEAR_SECONDS}; includeSubDomains"
@@ -181,8 +184,12 @@ class Edge:
         return headers
 
     def _note(self, scope: Any, status: int, seconds: float) -> None:
-        route = scope.get("path_template") or "unmatched"
-        REQUEST_SECONDS.labels(scope["method"], route, str(status)).observe(seconds)
+        # Looking a series up costs more than observing it.
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        series = (method, scope.get("path_template") or "unmatched", status)
+        if (seen := self._series.get(series)) is None:
+            seen = self._series[series] = REQUEST_SECONDS.labels(series[0], series[1], str(status))
+        seen.observe(seconds)
         # The path only: a query may hold what is nobody's business.
         log.info(
             "request",
@@ -242,4 +249,4 @@ def _may_be_too_large(headers: dict[bytes, bytes]) -> bool:
 
 def _request_id(headers: dict[bytes, bytes]) -> str:
     given = headers.get(b"x-request-id", b"")
-    return given.decode() if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    return given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)

@@ -33,6 +33,8 @@ REST_SECONDS = 1.0
 """How long Redis is left alone after it did not answer, so that requests do not all wait for it."""
 LEASES_MAX = 50_000
 TRIES_MAX = 200
+FETCHES_MAX = 8
+"""Questions to Redis at the same time: others need its connections too."""
 
 REFUSED = Counter("bitcurrent_rate_limited", "Requests refused because a budget was spent.", ("rate", "subject"))
 
@@ -197,6 +199,7 @@ class RateLimits:
         self._clock = clock
         self._leases: dict[tuple[str, str, str], _Lease] = {}
         self._rests_until = 0.0
+        self._few = asyncio.Semaphore(FETCHES_MAX)
         self.round_trips = 0
 
     def budget(self, rate: Rate, kind: SubjectKind) -> int:
@@ -256,7 +259,8 @@ class RateLimits:
         for lease in wanted:
             lease.renewing = done
         try:
-            await self._fetch(rate, wanted)
+            async with self._few:
+                await self._fetch(rate, wanted)
         except REDIS_ERRORS as error:
             self._rests_until = self._clock() + REST_SECONDS
             log.warning("requests_not_counted", cause=type(error).__name__, rate=rate.name)
