@@ -196,6 +196,14 @@ async def test_strangers_cannot_fill_a_mailbox(api: Api, post: Post) -> None:
     assert len(await post.to(person.email)) == LETTERS_PER_MAILBOX.attempts
 
 
+async def test_nor_can_a_customer_fill_the_mailbox_of_a_stranger(api: Api, post: Post) -> None:
+    people = [await register(api.client) for _ in range(2)]
+    for _ in range(LETTERS_PER_MAILBOX.attempts):
+        for person in people:
+            await _send(api, "/api/email", 202, person, new_email="stranger@example.test", password=PASSWORD)
+    assert len(await post.to("stranger@example.test")) == LETTERS_PER_MAILBOX.attempts
+
+
 # ---- a forgotten password
 
 

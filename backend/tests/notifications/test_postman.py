@@ -79,6 +79,36 @@ async def test_what_is_refused_for_good_is_not_tried_again(office: Office) -> No
     assert tuple(row or ()) == ("550 no such mailbox", None, None, None)
 
 
+async def test_a_carrier_that_breaks_keeps_no_other_letter_back_and_has_an_end(office: Office) -> None:
+    class Breaks:
+        def __init__(self, bag: Bag) -> None:
+            self.bag = bag
+
+        async def carry(self, mail: Mail) -> None:
+            if mail.to == "poison@example.test":
+                raise RuntimeError("no such thing was thought of")
+            await self.bag.carry(mail)
+
+    poison, other, bag = await office.customer("poison@example.test"), await office.customer(), Bag()
+    await office.queue(poison)
+    await office.queue(other)
+    postman = office.postman(Breaks(bag), attempts_max=2)
+    while await postman.carry_due():
+        continue
+    assert await office.states(poison) == [("dead", 2)]
+    assert await office.states(other) == [("sent", 1)]
+
+
+async def test_a_letter_that_cannot_be_read_any_more_is_dead(office: Office, database_urls: DatabaseUrls) -> None:
+    user_id, bag = await office.customer(), Bag()
+    await office.queue(user_id)
+    owner = await asyncpg.connect(database_urls.owner)
+    await owner.execute("UPDATE mails SET content = content || '\\x00'")
+    await owner.close()
+    assert await office.postman(bag).carry_due() == 1
+    assert await office.states(user_id) == [("dead", 1)]
+
+
 async def test_two_postmen_never_carry_the_same_letter(office: Office) -> None:
     user_id, bag = await office.customer(), Bag()
     for _ in range(60):
@@ -137,7 +167,7 @@ async def test_the_postman_runs_until_told_to_stop_and_counts_what_waits(office:
     postman = office.postman(bag)
     running = asyncio.create_task(postman.run())
     await office.queue(user_id)
-    await _until(lambda: bool(bag.mails))
+    await _until(lambda: office.counts["mails_sent"] == 1)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     without = office.postman(None)

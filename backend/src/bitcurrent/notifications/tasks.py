@@ -68,6 +68,10 @@ class Postman:
             except TROUBLE as error:
                 log.warning("postman_waits", error=f"{type(error).__name__}: {error}"[:200])
                 await asyncio.sleep(TROUBLE_PAUSE_SECONDS)
+            except Exception:
+                log.exception("postman_failed")
+                self._counts["postman_failed"] += 1
+                await asyncio.sleep(TROUBLE_PAUSE_SECONDS)
             else:
                 if not carried:
                     await asyncio.sleep(self._rounds.look_seconds)
@@ -82,27 +86,38 @@ class Postman:
             async with at_once:
                 await self._carry(waiting)
 
-        async with asyncio.TaskGroup() as group:
-            for waiting in due:
-                group.create_task(carry(waiting))
+        outcomes = await asyncio.gather(*(carry(waiting) for waiting in due), return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
         return len(due)
 
     async def _carry(self, waiting: WaitingMail) -> None:
         assert self._carrier is not None  # run and tests only get here with one
         try:
-            await self._carrier.carry(self._mails.write(waiting))
+            mail = self._mails.write(waiting)
         except (KeyError, CryptoError) as error:
             await self._bury(waiting, f"{type(error).__name__}: {error}")
+            return
+        try:
+            await self._carrier.carry(mail)
         except NotDelivered as error:
-            if error.for_good or waiting.attempts >= self._rounds.attempts_max:
-                await self._bury(waiting, str(error))
-            else:
-                await self._postpone(waiting, str(error))
+            await self._try_later(waiting, error)
+        except Exception as error:
+            # Whatever else it is, the letter's tries are counted: one letter must not come back for ever.
+            log.exception("carrier_failed", mail=str(waiting.id))
+            await self._try_later(waiting, NotDelivered(type(error).__name__))
         else:
             # Dying right here sends the letter again: twice is better than never, and the Message-ID is the same.
             async with self._database.transaction() as connection:
                 await repository.end_mail(connection, waiting.id, state="sent")
             self._counts["mails_sent"] += 1
+
+    async def _try_later(self, waiting: WaitingMail, refusal: NotDelivered) -> None:
+        if refusal.for_good or waiting.attempts >= self._rounds.attempts_max:
+            await self._bury(waiting, str(refusal))
+        else:
+            await self._postpone(waiting, str(refusal))
 
     async def _bury(self, waiting: WaitingMail, trouble: str) -> None:
         async with self._database.transaction() as connection:

@@ -167,11 +167,13 @@ class Accounts:
         )
         await self._note(connection, user.id, "email.change_asked", address)
         owner = await self._owner_of(connection, asked.email)
+        if not asked.may_write:
+            return
         if owner is None:
             await self._send_link(
                 connection, user.id, "change_email", "confirm_new_email", to=asked.email, about=asked.email
             )
-        elif asked.may_write:
+        else:
             await self._letters.queue(connection, user_id=owner.id, template="email_address_taken", values={})
 
     async def confirm_email(self, connection: Connection, token: str, *, address: str) -> None:
