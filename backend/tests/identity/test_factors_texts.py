@@ -1,5 +1,6 @@
 """Codes by text, over Twilio's own SDK against the sandbox: an extra beside a stronger factor."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
@@ -9,11 +10,15 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from bitcurrent.kernel import rewrapping
+from bitcurrent.kernel.crypto import Vault, new_key
+from bitcurrent.kernel.database import Database
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
 from tests.identity.conftest import Api
-from tests.support.brokerage import running_api, settings_for
+from tests.support.brokerage import BLIND_INDEX_KEY, ENCRYPTION_KEYS, running_api, settings_for
 from tests.support.customers import Person, enrol, log_in, register
+from tests.support.dumps import dump, found_in
 from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -176,3 +181,31 @@ async def test_the_page_shows_texts_as_text(texting: Api, sandbox: Sandbox) -> N
     assert PHONE in page.text
     assert "is your BitCurrent code" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+async def test_a_stolen_dump_tells_no_secret_and_after_a_change_of_keys_everything_still_works(
+    texting: Api, sandbox: Sandbox
+) -> None:
+    person = await register(texting.client)
+    app = await enrol(texting.client, person)
+    assert (await _post(texting, "/api/factors/phone", {"phone": "+14155559871"}, person)).status_code == 204
+    assert (await _post(texting, "/api/factors/phone/confirm", {"code": _code(sandbox)}, person)).status_code == 200
+    renewed = (await _post(texting, "/api/factors/recovery-codes", {}, person)).json()["recovery_codes"]
+    stolen = await asyncio.to_thread(dump, texting.settings.owner_database_url)
+    assert not found_in(stolen, app.secret, "14155559871", *renewed)
+    database: Database = texting.app.state["database"]
+    async with database.read() as connection:
+        carriers = await rewrapping.find_carriers(connection)
+    assert {"totp_factors.secret_encrypted", "sms_factors.phone_encrypted"} <= {each.name for each in carriers}
+    key = new_key()
+    for order in (f"newer:{key},{ENCRYPTION_KEYS}", f"{ENCRYPTION_KEYS},newer:{key}"):
+        vault = Vault.from_text(order, BLIND_INDEX_KEY)
+        for carrier in carriers:
+            progress = rewrapping.Progress()
+            while not progress.finished:
+                progress = await rewrapping.rewrap_batch(database, vault, carrier, progress)
+        if vault.current_key_id == "newer":
+            refused = await _post(texting, "/api/step-up", {"method": "totp", "code": app.code()}, person)
+            assert refused.status_code == 500  # this application does not know the newer key
+    assert (await _post(texting, "/api/step-up", {"method": "totp", "code": app.code()}, person)).status_code == 200
+    assert (await texting.client.get("/api/factors", headers=person.bearer)).json()["phone"] == "••••••71"
