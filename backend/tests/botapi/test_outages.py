@@ -66,3 +66,13 @@ def test_an_accident_says_nothing_of_the_inside() -> None:
     assert (error.status, error.body.code) == (500, 50010000)
     assert "hunter2" not in error.body.message
     assert "abc" in error.body.message
+
+
+async def test_who_tries_keys_spends_the_budget_of_the_address(fragile_house: House) -> None:
+    ann = await fragile_house.bot()
+    left = []
+    for secret in ("wrong", "wrong again"):
+        answer = await ann.http.get("/v2/account", headers={"APCA-API-SECRET-KEY": secret})
+        assert answer.status_code in {401, 403}
+        left.append(int(answer.headers["x-ratelimit-remaining"]))
+    assert left[1] == left[0] - 1

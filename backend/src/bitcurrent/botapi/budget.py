@@ -1,29 +1,24 @@
 """How often a customer's programs may call: so many requests a minute, told in every answer's headers.
 
-Counted for the customer, not for the key: a second key is no second budget.
+Counted for the customer, not for the key: a second key is no second budget. And for the address, before anybody is
+recognised: who tries keys spends that one.
 """
 
+import dataclasses
 import time
 from dataclasses import dataclass
 
-import structlog
 from redis.asyncio import Redis
 
-from bitcurrent.kernel.errors import TooMany, Unavailable
+from bitcurrent.kernel.errors import TooMany
 from bitcurrent.kernel.ids import UserId
-from bitcurrent.web.problems import REDIS_ERRORS
+from bitcurrent.web.rates import Rate, RateLimited, RateLimits, Standing, Subject
 
 REQUESTS_PER_MINUTE = 200
 """As at Alpaca: bots are written to live with it."""
 
-# A window of a minute that begins with its first request. In one step: no counter can stay without an end.
-_COUNT = """
-local n = redis.call('INCR', KEYS[1])
-if n == 1 then redis.call('PEXPIRE', KEYS[1], 60000) end
-return {n, redis.call('PTTL', KEYS[1])}
-"""
-
-log = structlog.get_logger(__name__)
+ADDRESS_REQUESTS_PER_MINUTE = 4_000
+"""Many customers' programs may share one address: a data centre's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +47,38 @@ class BudgetSpent(TooMany):
 
 
 class RequestBudget:
-    """Counts requests in Redis."""
+    """Counts requests, by the same sliding windows as the rest of the API."""
 
     def __init__(self, redis: Redis, *, requests_per_minute: int = REQUESTS_PER_MINUTE) -> None:
-        self._limit = requests_per_minute
-        self._count = redis.register_script(_COUNT)
+        self._limits = RateLimits(redis)
+        self._rate = Rate("bot", 60, address=ADDRESS_REQUESTS_PER_MINUTE, account=requests_per_minute)
+        self._closed = dataclasses.replace(self._rate, closed=True)
 
-    async def spend(self, user_id: UserId, *, must_count: bool) -> Remaining | None:
+    def refuse_spent(self, address: str) -> None:
+        """Raise BudgetSpent when this address is known to have nothing left: before anything is looked up."""
+        try:
+            self._limits.refuse_spent(self._rate, Subject("address", address))
+        except RateLimited as refusal:
+            raise _spent(refusal) from None
+
+    async def spend(self, address: str, user_id: UserId | None = None, *, must_count: bool = False) -> Remaining | None:
         """Count one request; None when Redis is gone and this one goes on without.
 
         Raises BudgetSpent, and Unavailable when Redis is gone and the request must be counted.
         """
+        subjects = [Subject("address", address)]
+        if user_id is not None:
+            subjects.append(Subject("account", str(user_id)))
         try:
-            count, milliseconds = await self._count(keys=[f"bot-budget:{user_id}"])
-        except REDIS_ERRORS as error:
-            if must_count:
-                raise Unavailable("requests cannot be counted at the moment, so nothing was done; try again") from error
-            log.warning("bot_budget_not_counted", cause=type(error).__name__)
-            return None
-        seconds = max(1, -(-int(milliseconds) // 1000))
-        left = Remaining(self._limit, max(0, self._limit - int(count)), int(time.time()) + seconds)
-        if int(count) > self._limit:
-            raise BudgetSpent(left, seconds)
-        return left
+            standing = await self._limits.spend(self._closed if must_count else self._rate, subjects)
+        except RateLimited as refusal:
+            raise _spent(refusal) from None
+        return None if standing is None else _remaining(standing)
+
+
+def _remaining(standing: Standing) -> Remaining:
+    return Remaining(standing.limit, standing.remaining, int(time.time()) + standing.reset)
+
+
+def _spent(refusal: RateLimited) -> BudgetSpent:
+    return BudgetSpent(_remaining(refusal.standing), int(refusal.details["retry_after_seconds"]))

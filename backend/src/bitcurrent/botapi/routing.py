@@ -21,6 +21,7 @@ from bitcurrent.botapi.requests import Query
 from bitcurrent.botapi.service import BotApi
 from bitcurrent.identity import model as identity
 from bitcurrent.identity.key_signing import Approach, target_of
+from bitcurrent.kernel.errors import Refusal
 from bitcurrent.web import json
 from bitcurrent.web.raw import read_body, send_json
 
@@ -130,13 +131,20 @@ class Routes:
         state = scope["litestar_app"].state
         api: BotApi = state[STATE_NAME]
         body = _Body(receive)
-        approach = Approach(state["addresses"].of(scope), scope["method"], target_of(scope), body.read)
+        address = state["addresses"].of(scope)
+        approach = Approach(address, scope["method"], target_of(scope), body.read)
+        api.refuse_spent(address)
         if isinstance(route, PublicRoute):
+            _tell_budget(headers, await api.spend(address))
             if any(name in _KEY_HEADERS for name, _ in scope["headers"]):
                 await api.recognise(scope["headers"], "read", approach)
             return await route.handler(PublicCall(api, path, Query(scope["query_string"])))
-        actor = await api.recognise(scope["headers"], route.scope, approach)
-        _tell_budget(headers, await api.spend(actor, must_count=route.must_count))
+        try:
+            actor = await api.recognise(scope["headers"], route.scope, approach)
+        except Refusal:
+            _tell_budget(headers, await api.spend(address))
+            raise
+        _tell_budget(headers, await api.spend(address, actor, must_count=route.must_count))
         content = await body.read() if route.method in _WITH_BODY else b""
         return await route.handler(Call(api, actor, path, Query(scope["query_string"]), content))
 

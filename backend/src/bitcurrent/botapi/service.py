@@ -65,9 +65,13 @@ class BotApi:
             await self._identity.verified.require(actor)
         return actor
 
-    async def spend(self, actor: Actor, *, must_count: bool) -> Remaining | None:
-        """Take one request from the actor's budget; raises BudgetSpent, Unavailable."""
-        return await self._budget.spend(actor.user_id, must_count=must_count)
+    def refuse_spent(self, address: str) -> None:
+        """Raise BudgetSpent when this address is known to have spent all it had."""
+        self._budget.refuse_spent(address)
+
+    async def spend(self, address: str, actor: Actor | None = None, *, must_count: bool = False) -> Remaining | None:
+        """Take one request from the budgets of the address and the actor; raises BudgetSpent, Unavailable."""
+        return await self._budget.spend(address, actor.user_id if actor else None, must_count=must_count)
 
     async def account(self, actor: Actor) -> Account:
         """The actor and all they have at the prices of now; raises QuoteUnavailable when a price is missing."""

@@ -22,7 +22,7 @@ from bitcurrent.web.problems import REDIS_ERRORS
 
 log = structlog.get_logger()
 
-RateName = Literal["public", "read", "write", "money", "login"]
+RateName = Literal["public", "read", "write", "money", "login", "bot"]
 SubjectKind = Literal["address", "account", "key"]
 
 LEASE_SECONDS = 1.0
