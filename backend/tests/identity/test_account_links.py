@@ -75,7 +75,7 @@ async def _unconfirmed(api: Api, email: str) -> Person:
     return Person(login["user"]["id"], email, login["token"])
 
 
-async def _send(api: Api, path: str, status: int, person: Person | None = None, **body: str) -> httpx.Response:
+async def _send(api: Api, path: str, status: int, person: Person | None = None, /, **body: str) -> httpx.Response:
     answer = await api.client.post(path, json=body, headers=person.bearer if person else None)
     assert answer.status_code == status, answer.text
     return answer

@@ -52,7 +52,7 @@ WRITES = (
 async def test_a_cookie_alone_writes_nothing(client: httpx.AsyncClient, method: str, path: str, body: object) -> None:
     _, token = await _browser(client)
     for wrong in (None, "", "nonsense", token[:-1], token.swapcase(), "ä"):
-        headers = {} if wrong is None else {"X-CSRF-Token": wrong.encode()}
+        headers = [] if wrong is None else [(b"X-CSRF-Token", wrong.encode())]
         answer = await client.request(method, path, json=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (403, "csrf_token"), wrong
     assert (await client.get("/api/me")).status_code == 200
