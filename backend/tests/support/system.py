@@ -322,6 +322,7 @@ def _environment(database: DatabaseUrls, redis_url: str, sandbox: Sandbox) -> di
         "SECRET_KEY": os.urandom(24).hex(),
         "PASSWORD_PEPPER": os.urandom(24).hex(),
         "PASSWORD_COST": "4",
+        "RATE_LIMIT_FACTOR": "1000",
         "ENCRYPTION_KEYS": f"test-1:{new_key()}",
         "BLIND_INDEX_KEY": new_key(),
         "ALPACA_KEY_ID": sandbox.key_id,

@@ -33,7 +33,17 @@ from bitcurrent.web.amounts import Amount
 from bitcurrent.web.chain import RATE, REPEATABLE
 from bitcurrent.web.idempotency import REPLAYED, answer_once, intent_of
 from bitcurrent.web.openapi import IDEMPOTENT
-from bitcurrent.web.pages import LIMIT_DEFAULT, CursorText, Fields, Limit, choose_fields, page_of, read_cursor
+from bitcurrent.web.pages import (
+    LIMIT_DEFAULT,
+    CursorText,
+    Fields,
+    Limit,
+    MomentText,
+    choose_fields,
+    page_of,
+    read_cursor,
+    read_moment,
+)
 from bitcurrent.web.schemas import Page
 
 TAGS = ["Trading"]
@@ -105,8 +115,8 @@ async def list_orders(
     side: FromQuery[Side | None] = None,
     states: States = None,
     open_only: OpenOnly = None,
-    after: FromQuery[datetime | None] = None,
-    until: FromQuery[datetime | None] = None,
+    after: MomentText = None,
+    until: MomentText = None,
     limit: Limit = LIMIT_DEFAULT,
     cursor: CursorText = None,
     fields: Fields = None,
@@ -117,8 +127,8 @@ async def list_orders(
         side=side,
         states=states,
         open_only=open_only,
-        after=after,
-        until=until,
+        after=read_moment("after", after),
+        until=read_moment("until", until),
         before=read_cursor(cursor, tuple[datetime, UUID]),
         limit=limit + 1,
     )

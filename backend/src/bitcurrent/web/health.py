@@ -10,6 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from redis.asyncio import Redis
 
 from bitcurrent.kernel.database import Database
+from bitcurrent.web import answers
 from bitcurrent.web.problems import NOT_REACHED, REDIS_ERRORS
 from bitcurrent.web.schemas import Answer
 
@@ -54,7 +55,7 @@ async def ready(database: NamedDependency[Database], redis: NamedDependency[Redi
     if missing:
         log.warning("not_ready", missing=missing)
         answer = Ready(status="down", postgresql=postgresql, schema=schema, redis=answer.redis)
-    return Response(answer, status_code=503 if missing else 200)
+    return answers.Answer(answer, status_code=503 if missing else 200)
 
 
 async def _ask_postgresql(database: Database) -> tuple[State, State]:

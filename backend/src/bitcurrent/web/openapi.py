@@ -21,6 +21,7 @@ from bitcurrent.web.amounts import AMOUNT_PATTERN, Amount
 from bitcurrent.web.answers import CACHEABLE, entity_tag, is_known, takes_fields
 from bitcurrent.web.chain import LAYERS, REPEATABLE, Operations
 from bitcurrent.web.idempotency import HEADER
+from bitcurrent.web.links import add_links
 from bitcurrent.web.pages import FIELDS, FIELDS_LENGTH_MAX
 from bitcurrent.web.problems import MEDIA_TYPE
 from bitcurrent.web.schemas import Problem
@@ -115,6 +116,7 @@ def describe(app: Litestar, factor: int = 1) -> dict[str, Any]:
             _describe_options(operation, str(method), handler)
     _close_requests(document)
     document[CHAIN] = [msgspec.to_builtins(layer) for layer in LAYERS]
+    add_links(document)
     return document
 
 

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
@@ -32,6 +33,9 @@ CursorText = Annotated[
     QueryParameter(name="cursor", max_length=500, description="`next` of the page before; none for the first."),
 ]
 """Use it as `cursor: CursorText = None`, and read it with `read_cursor(cursor, KeyType)`."""
+
+MomentText = Annotated[str | None, QueryParameter(max_length=40, schema_extra={"format": "date-time"})]
+"""A moment in a query: use it as `after: MomentText = None`, and read it with `read_moment("after", after)`."""
 
 Fields = Annotated[
     str | None,
@@ -75,6 +79,19 @@ def read_cursor(cursor: str | None, kind: type[T]) -> T | None:
         return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
     except (ValueError, msgspec.MsgspecError):
         raise InvalidCursor from None
+
+
+def read_moment(name: str, text: str | None) -> datetime | None:
+    """The moment that a query parameter holds; a plain number, or one without its zone, is none."""
+    if text is None:
+        return None
+    try:
+        moment = msgspec.convert(text, datetime, strict=True)
+    except msgspec.ValidationError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise Invalid(f"`{name}` is a moment with its zone, such as 2026-01-31T12:00:00Z.", field=name)
+    return moment
 
 
 def page_of(rows: Sequence[Row], limit: int, *, item: Callable[[Row], T], key: Callable[[Row], object]) -> Page[T]:
