@@ -24,7 +24,7 @@ PASSWORD = "correct horse battery staple"
 ADDRESS = "203.0.113.7"
 """Where clients of an application in this process come from."""
 
-_hashes: dict[tuple[str, str], str] = {}
+_hashes: dict[tuple[str, int, str], str] = {}
 _numbers = itertools.count(1)
 _apps: dict[str, "App"] = {}
 
@@ -77,7 +77,7 @@ async def confirm_address(database_url: str, person: Person) -> None:
 async def _made_inside(app: "Litestar", email: str, password: str) -> Person:
     brokerage: Brokerage = app.state.brokerage
     identity = brokerage.identity
-    known = (brokerage.settings.password_pepper, password)
+    known = (brokerage.settings.password_pepper, brokerage.settings.password_cost, password)
     if known not in _hashes:
         _hashes[known] = await identity.hash_password(password)
     wish = Registration(normalise_email(email), "Pat Person", _hashes[known])
