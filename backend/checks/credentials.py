@@ -18,6 +18,9 @@ BASELINE = Path(__file__).with_name("secrets.baseline")
 NOT_LOOKED_AT = (".lock", "common_passwords.txt", ".baseline")
 """Hashes of packages, the list of passwords that nobody may have, and the baseline's own hashes."""
 
+INVENTED = ("backend/tests/", "Secret Keyword")
+"""Tests invent people with passwords: there a telling name beside a value says nothing. Every other kind counts."""
+
 Found = dict[tuple[str, str], list[str]]
 
 
@@ -32,6 +35,8 @@ def search(paths: Iterable[Path]) -> Found:
             collection.scan_file(path.name)
             for _, secret in collection:
                 place = f"{path.relative_to(TOP) if path.is_relative_to(TOP) else path}:{secret.line_number}"
+                if place.startswith(INVENTED[0]) and secret.type == INVENTED[1]:
+                    continue
                 found.setdefault((secret.type, secret.secret_hash), []).append(place)
     return found
 

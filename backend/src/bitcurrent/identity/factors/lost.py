@@ -179,7 +179,8 @@ class LostFactors:
             async with self._database.read() as connection:
                 found = await lost_repository.open_request_ids(connection, after=after, limit=BATCH)
             for request_id in found:
-                touched += await self._tend_one(request_id)
+                moved = await self._tend_one(request_id)
+                touched += moved
             if len(found) < BATCH:
                 return touched
             after = found[-1]
