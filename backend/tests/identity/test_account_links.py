@@ -175,6 +175,25 @@ async def test_a_forged_link_is_none(api: Api, post: Post) -> None:
     await _send(api, "/api/email/verify", 200, token=token)
 
 
+async def test_who_registers_another_persons_address_leaves_nothing_behind_in_it(api: Api, post: Post) -> None:
+    thief = await _unconfirmed(api, "coveted@example.test")
+    refused = await _send(api, "/api/factors/totp", 403, thief)
+    assert refused.json()["code"] == "email_unverified"
+    key = await api.client.post("/api/api-keys", json={"label": "k", "scopes": ["read"]}, headers=thief.bearer)
+    assert key.status_code == 403
+    # The owner comes, is told that there is an account, and takes it.
+    await _send(api, "/api/register", 202, email=thief.email, display_name="Owner", password=NEW_PASSWORD)
+    assert "You have an account already" in await post.subjects(thief.email)
+    await _send(api, "/api/password-reset", 202, email=thief.email)
+    token = await post.token(thief.email)
+    await _send(api, "/api/password-reset/confirm", 200, token=token, new_password=NEW_PASSWORD)
+    assert (await api.client.get("/api/me", headers=thief.bearer)).json()["code"] == "session_ended"
+    assert (await log_in(api.client, thief.email)).status_code == 401
+    login = (await log_in(api.client, thief.email, NEW_PASSWORD)).json()
+    me = await api.client.get("/api/me", headers={"Authorization": f"Bearer {login['token']}"})
+    assert me.json()["email_verified"] is True
+
+
 # ---- registering with an address that has an account
 
 

@@ -15,6 +15,7 @@ from bitcurrent.identity.factors.lost import LostFactors
 from bitcurrent.identity.factors.service import Factors
 from bitcurrent.identity.factors.texts import CodeTexts
 from bitcurrent.identity.guards import CurrentActor, requires_session
+from bitcurrent.identity.verified import requires_verified_email
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import Refusal
 from bitcurrent.web.addresses import Addresses
@@ -59,7 +60,7 @@ async def list_factors(
     tags=TAGS,
     operation_id="beginTotp",
     opt={REPEATABLE: ONLY_THE_LAST},
-    guards=[requires_fresh_factor_if_any],
+    guards=[requires_verified_email, requires_fresh_factor_if_any],
     status_code=200,
 )
 async def begin_totp(
@@ -77,7 +78,7 @@ async def begin_totp(
     tags=TAGS,
     operation_id="confirmTotp",
     opt={REPEATABLE: ONCE},
-    guards=[requires_fresh_factor_if_any],
+    guards=[requires_verified_email, requires_fresh_factor_if_any],
     status_code=200,
 )
 async def confirm_totp(
@@ -116,7 +117,7 @@ async def remove_totp(
     tags=TAGS,
     operation_id="beginPasskey",
     opt={REPEATABLE: ONLY_ASKS},
-    guards=[requires_fresh_factor_if_any],
+    guards=[requires_verified_email, requires_fresh_factor_if_any],
     status_code=200,
 )
 async def begin_passkey(
@@ -135,7 +136,7 @@ async def begin_passkey(
     tags=TAGS,
     operation_id="addPasskey",
     opt={REPEATABLE: ONCE},
-    guards=[requires_fresh_factor_if_any],
+    guards=[requires_verified_email, requires_fresh_factor_if_any],
     status_code=201,
 )
 async def add_passkey(
