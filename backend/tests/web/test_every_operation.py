@@ -128,6 +128,20 @@ async def test_every_read_takes_fields() -> None:
             assert any(each["name"] == "fields" for each in operation.get("parameters", [])), name
 
 
+async def test_fields_that_there_are_not_are_refused_wherever_fields_are_taken(
+    client: httpx.AsyncClient, ann: Person
+) -> None:
+    checked = 0
+    for name in GETS:
+        _, path = address_of(name)
+        taken = any(each["name"] == "fields" for each in OPERATIONS[name][2].get("parameters", []))
+        if taken and (await client.get(path, headers=ann.bearer)).status_code == 200:
+            answer = await client.get(path, params={"fields": "password_hash"}, headers=ann.bearer)
+            assert (answer.status_code, answer.json()["code"]) == (422, "unknown_fields"), name
+            checked += 1
+    assert checked >= 10
+
+
 async def test_every_page_has_the_same_bounds() -> None:
     paged = 0
     for name in GETS:
