@@ -127,11 +127,11 @@ async def test_a_bug_in_the_books_is_seen(database: Database, database_urls: Dat
 class HastyQueue(PlacingQueue):
     """Answers first and commits afterwards."""
 
-    async def _commit(self, batch: list[Waiting]) -> None:
+    async def _commit(self, batch: list[Waiting], *, again: bool = False) -> None:
         for order, future in batch:
             future.set_result(PlaceOutcome("accepted", order.id, Decimal(0)))
         with contextlib.suppress(*TROUBLE):
-            await self._place([order for order, _ in batch])
+            await self._place([order for order, _ in batch], again=again)
 
 
 @pytest.mark.durable
