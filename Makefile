@@ -5,6 +5,7 @@ PORT ?= 8000
 DATA ?= ./var
 ARGS ?=
 TESTS ?= backend/tests
+WORKERS ?= 2
 # How many times the counts of `make test`.
 CHAOS ?= 5
 
@@ -25,8 +26,8 @@ up: runtime ## Bring up a whole brokerage with demo data: make up [PORT=8000] [D
 demo: runtime ## Play a customer's first hour against the running copy: make demo [DATA=./var]
 	@exec "$(BIN)/bitcurrent" demo --data "$(DATA)" $(ARGS)
 
-test: developer ## Run every test on real servers: make test [TESTS=backend/tests/ledger] [ARGS='-k fee -x']
-	@exec "$(BIN)/pytest" $(TESTS) $(ARGS)
+test: developer ## Run every test on real servers: make test [TESTS=backend/tests/ledger] [WORKERS=2] [ARGS='-k fee -x']
+	@exec "$(BIN)/pytest" -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)
 
 check: developer ## Style, types, the house's rules, security, migrations against tables
 	@"$(BIN)/ruff" check backend bench

@@ -1,5 +1,6 @@
-"""Fixtures for every test: real servers, started once for a session, gone with it."""
+"""Fixtures for every test: real servers, started once for a session (each worker of pytest-xdist has its own)."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,39 @@ from tests.support.sandbox import Sandbox, start_sandbox
 
 if TYPE_CHECKING:
     from tests.support.system import System
+
+LONGEST_FIRST = (
+    "contract/own_api/test_generated_requests.py", "laws/test_placing.py", "laws/test_settling.py",
+    "worker/test_crashes.py", "worker/test_faults.py", "web/test_server.py", "live/test_no_gap.py",
+    "launcher/test_up.py", "/chaos/", "/journeys/", "/botapi/",
+)  # fmt: skip
+"""Files that take longest begin first, so that no worker is left alone with one of them at the end."""
+_TOLD = re.compile(r" {0,2}[A-Za-z]")
+"""A line that a test prints for people; log lines begin with a brace or a date."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; all else keeps its order."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(
+        key=lambda item: next((rank for name, rank in ranks.items() if name in item.path.as_posix()), len(ranks))
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what passed tests have told: how much really ran, and with which seed."""
+    lines = [
+        line
+        for report in terminalreporter.stats.get("passed", [])
+        for name, text in report.sections
+        if report.when == "call" and name == "Captured stdout call"
+        for line in text.splitlines()
+        if _TOLD.match(line)
+    ]
+    if lines:
+        terminalreporter.section("told by the tests")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
