@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import msgspec
 import psutil
+import pytest
+from websockets.exceptions import InvalidStatus
 
 from bitcurrent.launcher import spawn
 from bitcurrent.launcher.addresses import HERE, free_port, wait_until
@@ -21,7 +23,7 @@ from bitcurrent.live.model import CloseCode
 from bitcurrent.migrate import upgrade
 from bitcurrent.settings import Settings
 from tests.live.test_private import closed_with
-from tests.support.brokerage import settings_for
+from tests.support.brokerage import ORIGIN, settings_for
 from tests.support.live_client import live_client
 
 MEGABYTES_MAX = 120
@@ -74,6 +76,26 @@ async def test_sigterm_sends_everybody_away_within_two_seconds(
             deaf[1].close()
     log = (tmp_path / "live.log").read_text()
     assert "Traceback" not in log, log
+
+
+async def test_the_process_lets_in_neither_foreign_pages_nor_tokens_in_addresses(
+    database_urls: DatabaseUrls, redis_url: str, tmp_path: Path
+) -> None:
+    settings = settings_for(database_urls, redis_url, live_port=free_port())
+    with live_process(settings, tmp_path):
+        url = f"ws://{HERE}:{settings.live_port}/ws"
+        for address, origin, status, code in (
+            (url, "https://evil.example", 403, "foreign_origin"),
+            (f"{url}?token=canary-token", ORIGIN, 400, "parameters_refused"),
+        ):
+            with pytest.raises(InvalidStatus) as refused:
+                async with live_client(address, origin=origin):
+                    raise AssertionError("it was let in")
+            response = refused.value.response
+            assert (response.status_code, msgspec.json.decode(response.body)["code"]) == (status, code)
+        async with live_client(url, origin=ORIGIN):
+            pass
+    assert "canary-token" not in (tmp_path / "live.log").read_text()
 
 
 async def test_postgresql_may_die_and_come_back(

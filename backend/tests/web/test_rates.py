@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from bitcurrent.kernel.cache import connect_redis
 from bitcurrent.kernel.errors import Unavailable
 from bitcurrent.launcher.redis import RedisServer
-from bitcurrent.web.rates import LEASE_SECONDS, Rate, RateLimited, RateLimits, Subject
+from bitcurrent.web.rates import LEASE_SECONDS, Rate, RateLimited, RateLimits, Subject, address_subject
 
 READ = Rate("read", 60, address=1_000, account=100, key=100)
 MONEY = Rate("money", 60, address=1_000, account=100, closed=True)
@@ -165,3 +165,18 @@ async def test_a_burst_of_strangers_is_counted_and_not_taken_for_a_lost_redis(re
         *(limits.spend(MONEY, [ADDRESS, account(f"customer {number}")]) for number in range(300))
     )
     assert all(standing is not None and standing.remaining == 99 for standing in standings)
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::"),
+        ("2001:db8:1:2:bbbb::2", "2001:db8:1:2::"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_a_network_that_one_customer_owns_is_one_subject(address: str, counted: str) -> None:
+    assert address_subject(address) == Subject("address", counted)

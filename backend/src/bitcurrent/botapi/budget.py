@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from bitcurrent.kernel.errors import TooMany
 from bitcurrent.kernel.ids import UserId
-from bitcurrent.web.rates import Rate, RateLimited, RateLimits, Standing, Subject
+from bitcurrent.web.rates import Rate, RateLimited, RateLimits, Standing, Subject, address_subject
 
 REQUESTS_PER_MINUTE = 200
 """As at Alpaca: bots are written to live with it."""
@@ -57,7 +57,7 @@ class RequestBudget:
     def refuse_spent(self, address: str) -> None:
         """Raise BudgetSpent when this address is known to have nothing left: before anything is looked up."""
         try:
-            self._limits.refuse_spent(self._rate, Subject("address", address))
+            self._limits.refuse_spent(self._rate, address_subject(address))
         except RateLimited as refusal:
             raise _spent(refusal) from None
 
@@ -66,7 +66,7 @@ class RequestBudget:
 
         Raises BudgetSpent, and Unavailable when Redis is gone and the request must be counted.
         """
-        subjects = [Subject("address", address)]
+        subjects = [address_subject(address)]
         if user_id is not None:
             subjects.append(Subject("account", str(user_id)))
         try:

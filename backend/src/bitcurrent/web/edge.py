@@ -26,7 +26,7 @@ from bitcurrent.web.csrf import Csrf
 from bitcurrent.web.metrics import REQUEST_SECONDS
 from bitcurrent.web.origins import Origins
 from bitcurrent.web.problems import BODY_BYTES_MAX, BodyTooLarge
-from bitcurrent.web.rates import COUNT, Count, Subject
+from bitcurrent.web.rates import COUNT, Count, address_subject
 from bitcurrent.web.raw import send_nothing, send_problem
 from bitcurrent.web.texts import clean_line, clean_query
 
@@ -149,7 +149,7 @@ class Edge:
         operation, scope = exchange.operation, exchange.scope
         if operation.rate is None:
             return None
-        address = Subject("address", self._state["addresses"].of(scope))
+        address = address_subject(self._state["addresses"].of(scope))
         count = exchange.count = Count(self._state["rates"], operation.rate, address, exchange.answers)
         if operation.guarded:
             # Completed with account and key as soon as they are known: one question to Redis for all of them.

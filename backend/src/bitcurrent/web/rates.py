@@ -11,6 +11,8 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 from typing import Any, Literal
 
 import structlog
@@ -78,6 +80,18 @@ class Subject:
 
     kind: SubjectKind
     name: str
+
+
+@lru_cache(maxsize=10_000)
+def address_subject(address: str) -> Subject:
+    """The subject of an address. In IPv6 a customer is given a whole /64, so that is what is counted."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return Subject("address", address)
+    if isinstance(known, IPv6Address):
+        known = known.ipv4_mapped or IPv6Address(int(known) >> 64 << 64)
+    return Subject("address", str(known))
 
 
 @dataclass(frozen=True, slots=True)
