@@ -65,8 +65,16 @@ async def _main(settings: Settings) -> None:
 class Worker:
     """One worker process: stands by or leads until `stopping`."""
 
-    def __init__(self, brokerage: Brokerage, stopping: asyncio.Event, *, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        brokerage: Brokerage,
+        stopping: asyncio.Event,
+        *,
+        pace: Pace | None = None,
+        venue: type[AlpacaVenue] = AlpacaVenue,
+    ) -> None:
         settings = brokerage.settings
+        self._venue_kind = venue
         self._brokerage = brokerage
         self._stopping = stopping
         self._pace = pace or Pace(missing=settings.venue_missing_seconds, heal=settings.venue_heal_seconds)
@@ -99,7 +107,7 @@ class Worker:
     async def _lead(self) -> None:
         """Everything that exactly one worker does. Cancelled when the lead is lost."""
         brokerage = self._brokerage
-        async with AlpacaVenue.connect(brokerage.settings) as venue:
+        async with self._venue_kind.connect(brokerage.settings) as venue:
             desk = Desk(
                 database=brokerage.database,
                 venue=venue,

@@ -170,10 +170,8 @@ async def test_a_bug_at_the_venue_is_seen(
     redis_url: str,
     sandbox: Sandbox,
     venue: type[AlpacaVenue],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bitcurrent.worker.AlpacaVenue", venue)
-    async with trading_floor(database_urls, redis_url, sandbox) as floor:
+    async with trading_floor(database_urls, redis_url, sandbox, venue=venue) as floor:
         faults = [Fault("drop_after", **SUBMIT), Fault("drop_event", event="fill"), Fault("drop_event", event="new")]
         seen = await _first_failure(2, lambda number: Round(floor, SEED + number, faults).run(settle_fees=False))
     assert seen, f"nobody noticed {venue.__name__}"

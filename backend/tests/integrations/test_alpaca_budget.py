@@ -5,14 +5,12 @@ import time
 
 import pytest
 
-from bitcurrent.integrations.alpaca import budget as module
 from bitcurrent.integrations.alpaca.budget import Priority, RequestBudget
 from bitcurrent.trading.ports import VenueBusy
 
 
-async def test_no_minute_ever_holds_more_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WINDOW_SECONDS", 0.2)
-    budget, times = RequestBudget(10), []
+async def test_no_minute_ever_holds_more_than_the_limit() -> None:
+    budget, times = RequestBudget(10, window_seconds=0.2), []
 
     async def ask() -> None:
         await budget.take(Priority.CANCEL)
@@ -22,9 +20,8 @@ async def test_no_minute_ever_holds_more_than_the_limit(monkeypatch: pytest.Monk
     assert all(later - earlier >= 0.19 for earlier, later in zip(times, times[10:], strict=False))
 
 
-async def test_cancels_go_first_then_customers_in_turn_then_questions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WINDOW_SECONDS", 0.05)
-    budget, order = RequestBudget(1), []
+async def test_cancels_go_first_then_customers_in_turn_then_questions() -> None:
+    budget, order = RequestBudget(1, window_seconds=0.05), []
 
     async def ask(name: str, priority: Priority, customer: str) -> None:
         await budget.take(priority, customer=customer)
@@ -62,9 +59,8 @@ async def test_the_venues_own_word_wins() -> None:
     assert time.monotonic() - began >= 0.19
 
 
-async def test_the_queue_says_no_at_its_depth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WAITING_MAX", 2)
-    budget = RequestBudget(1)
+async def test_the_queue_says_no_at_its_depth() -> None:
+    budget = RequestBudget(1, waiting_max=2)
     await budget.take(Priority.ORDER)
     waiting = [asyncio.create_task(budget.take(Priority.ORDER)) for _ in range(2)]
     await asyncio.sleep(0)

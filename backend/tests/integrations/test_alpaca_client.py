@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from bitcurrent.integrations.alpaca import client as module
 from bitcurrent.integrations.alpaca.budget import Priority, RequestBudget
 from bitcurrent.integrations.alpaca.client import AlpacaClient
 from bitcurrent.trading.ports import VenueBusy, VenueError, VenueRefused, VenueUnknown
@@ -65,7 +64,12 @@ async def venue_that(answer: Answer) -> AsyncIterator[AlpacaClient]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with AlpacaClient(
-        base_url=f"http://127.0.0.1:{port}/alpaca", key_id="k", secret_key="s", budget=RequestBudget(200)
+        base_url=f"http://127.0.0.1:{port}/alpaca",
+        key_id="k",
+        secret_key="s",
+        budget=RequestBudget(200),
+        read_seconds=0.3,
+        whole_seconds=0.6,
     ) as client:
         yield client
     server.close()
@@ -97,12 +101,10 @@ REFUSAL = '{"code": 40310000, "message": "insufficient balance for USD"}'
     ],
 )
 async def test_every_answer_has_one_meaning(
-    monkeypatch: pytest.MonkeyPatch, answer: Answer, on_write: type[Exception], on_read: type[Exception]
+    answer: Answer, on_write: type[Exception], on_read: type[Exception]
 ) -> None:
-    monkeypatch.setattr(module, "READ_SECONDS", 0.3)
-    monkeypatch.setattr(module, "WHOLE_SECONDS", 0.6)
     async with venue_that(answer) as client:
-        with pytest.raises(Exception) as error:  # noqa: PT011  which kind it is, is asserted below  the exact class is what is tested
+        with pytest.raises(Exception) as error:  # noqa: PT011  which kind it is, is asserted below
             await client.write("POST", "/v2/orders", priority=Priority.ORDER, body={"qty": "1"})
         assert error.type is on_write
     async with venue_that(answer) as client:

@@ -71,7 +71,9 @@ async def answering(*bodies: object) -> AsyncIterator[tuple[AlpacaData, Answers]
 
 
 @asynccontextmanager
-async def streaming(*frames: str | bytes, greeting: str = "connected") -> AsyncIterator[tuple[AlpacaData, list[str]]]:
+async def streaming(
+    *frames: str | bytes, greeting: str = "connected", handshake_seconds: float = 10
+) -> AsyncIterator[tuple[AlpacaData, list[str]]]:
     """A source whose venue lets in, takes the subscription, sends these frames and hangs up."""
     received: list[str] = []
 
@@ -88,7 +90,12 @@ async def streaming(*frames: str | bytes, greeting: str = "connected") -> AsyncI
         port = next(iter(server.sockets)).getsockname()[1]
         url = f"ws://127.0.0.1:{port}/v1beta3/crypto/us"
         async with AlpacaData(
-            trading_url="http://unused", data_url="http://unused", data_stream_url=url, key_id="K", secret_key="S"
+            trading_url="http://unused",
+            data_url="http://unused",
+            data_stream_url=url,
+            key_id="K",
+            secret_key="S",
+            handshake_seconds=handshake_seconds,
         ) as source:
             yield source, received
 
@@ -294,8 +301,7 @@ async def test_a_stream_that_makes_no_sense_is_left(frame: str) -> None:
     assert "stream" in why
 
 
-async def test_a_venue_that_never_says_hello_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bitcurrent.integrations.alpaca.data_stream.HANDSHAKE_SECONDS", 0.3)
-    async with streaming(greeting="who are you") as (source, _):
+async def test_a_venue_that_never_says_hello_is_left() -> None:
+    async with streaming(greeting="who are you", handshake_seconds=0.3) as (source, _):
         _, why = await ticks_of(source)
     assert "TimeoutError" in why

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from bitcurrent.integrations.alpaca.adapter import AlpacaVenue
 from bitcurrent.kernel.errors import Refusal
 from bitcurrent.kernel.ids import OrderId, UserId, new_id
 from bitcurrent.launcher import addresses
@@ -34,12 +35,13 @@ class Floor:
     brokerage: Brokerage
     sandbox: Sandbox
     pace: Pace = QUICK
+    venue: type[AlpacaVenue] = AlpacaVenue
     workers: list[tuple[Worker, asyncio.Event, asyncio.Task[None]]] = field(default_factory=list)
 
     def start_worker(self) -> Worker:
         """One more worker on a port of its own."""
         stopping = asyncio.Event()
-        worker = Worker(self.brokerage, stopping, pace=self.pace)
+        worker = Worker(self.brokerage, stopping, pace=self.pace, venue=self.venue)
         self.workers.append((worker, stopping, asyncio.create_task(worker.work())))
         return worker
 
@@ -147,7 +149,14 @@ class Floor:
 
 @contextlib.asynccontextmanager
 async def trading_floor(
-    urls: DatabaseUrls, redis_url: str, sandbox: Sandbox, *, pace: Pace = QUICK, worker: bool = True, **changes: Any
+    urls: DatabaseUrls,
+    redis_url: str,
+    sandbox: Sandbox,
+    *,
+    pace: Pace = QUICK,
+    worker: bool = True,
+    venue: type[AlpacaVenue] = AlpacaVenue,
+    **changes: Any,
 ) -> AsyncIterator[Floor]:
     """A fresh venue at a known price, and the brokerage with a leading worker that knows the price."""
     await asyncio.to_thread(lambda: sandbox.control("reset", state=True))
@@ -161,7 +170,7 @@ async def trading_floor(
         urls, redis_url, sandbox, alpaca_requests_per_minute=100_000, worker_port=addresses.free_port(), **changes
     )
     async with open_brokerage(settings) as brokerage:
-        floor = Floor(brokerage, sandbox, pace)
+        floor = Floor(brokerage, sandbox, pace, venue)
         try:
             if worker:
                 floor.start_worker()

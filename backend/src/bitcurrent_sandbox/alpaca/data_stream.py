@@ -63,7 +63,7 @@ class Client:
         """A message of the client, or None when it makes no sense."""
         try:
             packed = self.packed and isinstance(frame, bytes)
-            message = msgspec.msgpack.decode(frame) if packed else msgspec.json.decode(frame)  # type: ignore[arg-type]
+            message = msgspec.msgpack.decode(frame) if packed else msgspec.json.decode(frame)  # type: ignore[arg-type]  # packed means bytes
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         return message if isinstance(message, dict) else None

@@ -35,8 +35,12 @@ class RequestBudget:
     for the kinds before it. The venue's own word (429 with Retry-After, X-RateLimit headers) always wins.
     """
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(
+        self, per_minute: int, *, window_seconds: float = WINDOW_SECONDS, waiting_max: int = WAITING_MAX
+    ) -> None:
         self._limit = per_minute
+        self._window_seconds = window_seconds
+        self._waiting_max = waiting_max
         self._granted: deque[float] = deque()
         self._waiting: list[tuple[int, int, int, asyncio.Future[None]]] = []
         self._turns: Counter[tuple[Priority, Hashable]] = Counter()
@@ -61,7 +65,7 @@ class RequestBudget:
         """Wait for a place. Raises `VenueBusy` when too many wait already or `wait_seconds` are over."""
         if not self._waiting and self._grant(priority, time.monotonic()):
             return
-        if self.waiting >= WAITING_MAX:
+        if self.waiting >= self._waiting_max:
             raise VenueBusy("too many requests wait for the venue", retry_after_seconds=self._seconds_to_room(priority))
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # The n-th waiting request of each customer stands in round n: one who floods waits behind himself only.
@@ -102,7 +106,7 @@ class RequestBudget:
         return self._limit * _LEAVES_PERCENT[priority] // 100
 
     def _forget(self, now: float) -> None:
-        while self._granted and self._granted[0] <= now - WINDOW_SECONDS:
+        while self._granted and self._granted[0] <= now - self._window_seconds:
             self._granted.popleft()
 
     def _grant(self, priority: Priority, now: float) -> bool:
@@ -132,5 +136,5 @@ class RequestBudget:
     def _seconds_to_room(self, priority: Priority) -> float:
         now = time.monotonic()
         surplus = len(self._granted) - max(1, self._limit - self._reserve(priority))
-        free_at = self._granted[surplus] + WINDOW_SECONDS if surplus >= 0 else now
+        free_at = self._granted[surplus] + self._window_seconds if surplus >= 0 else now
         return max(free_at, self._blocked_until, now + 0.01) - now

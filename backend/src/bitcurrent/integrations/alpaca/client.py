@@ -32,12 +32,22 @@ class AlpacaClient:
     Numbers go out as strings and come back as `Decimal` or `str`, never through a binary fraction.
     """
 
-    def __init__(self, *, base_url: str, key_id: str, secret_key: str, budget: RequestBudget) -> None:
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        key_id: str,
+        secret_key: str,
+        budget: RequestBudget,
+        read_seconds: float = READ_SECONDS,
+        whole_seconds: float = WHOLE_SECONDS,
+    ) -> None:
         self.budget = budget
+        self._whole_seconds = whole_seconds
         self._http = httpx.AsyncClient(
             base_url=base_url.rstrip("/"),
             headers={"APCA-API-KEY-ID": key_id, "APCA-API-SECRET-KEY": secret_key, "Accept": "application/json"},
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
+            timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
             follow_redirects=False,
             trust_env=False,
@@ -90,7 +100,7 @@ class AlpacaClient:
     ) -> Any:
         await self.budget.take(priority, customer=customer)
         try:
-            async with asyncio.timeout(WHOLE_SECONDS):
+            async with asyncio.timeout(self._whole_seconds):
                 response = await self._http.request(method, path, params=params, json=body)
         except _NEVER_SENT as error:
             raise VenueError(f"the venue cannot be reached: {type(error).__name__}") from error

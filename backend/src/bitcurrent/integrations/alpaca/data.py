@@ -16,7 +16,7 @@ import httpx
 import msgspec
 import structlog
 
-from bitcurrent.integrations.alpaca.data_stream import stream_ticks
+from bitcurrent.integrations.alpaca.data_stream import HANDSHAKE_SECONDS, stream_ticks
 from bitcurrent.integrations.alpaca.data_wire import (
     AssetWire,
     BarWire,
@@ -91,7 +91,9 @@ class AlpacaData:
         key_id: str,
         secret_key: str,
         history_reads_per_minute: int = 150,
+        handshake_seconds: float = HANDSHAKE_SECONDS,
     ) -> None:
+        self._handshake_seconds = handshake_seconds
         self._trading_url = trading_url.rstrip("/")
         self._data_url = data_url.rstrip("/")
         self._stream_url = data_stream_url
@@ -225,7 +227,12 @@ class AlpacaData:
     def stream(self, symbols: Sequence[str], channels: frozenset[StreamChannel]) -> AsyncGenerator[Sequence[Tick]]:
         """One connection to the data stream."""
         return stream_ticks(
-            self._stream_url, key_id=self._key_id, secret_key=self._secret_key, symbols=symbols, channels=channels
+            self._stream_url,
+            key_id=self._key_id,
+            secret_key=self._secret_key,
+            symbols=symbols,
+            channels=channels,
+            handshake_seconds=self._handshake_seconds,
         )
 
     async def _bars(self, query: dict[str, str], *, rows_max: int) -> dict[str, list[Candle]]:

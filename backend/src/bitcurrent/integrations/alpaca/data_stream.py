@@ -77,7 +77,13 @@ _one_message = msgspec.json.Decoder(_Message)
 
 
 async def stream_ticks(
-    url: str, *, key_id: str, secret_key: str, symbols: Sequence[str], channels: frozenset[StreamChannel]
+    url: str,
+    *,
+    key_id: str,
+    secret_key: str,
+    symbols: Sequence[str],
+    channels: frozenset[StreamChannel],
+    handshake_seconds: float = HANDSHAKE_SECONDS,
 ) -> AsyncGenerator[Sequence[Tick]]:
     """Ticks of one connection, in bunches as they came; the first bunch is empty and says "subscribed".
 
@@ -86,14 +92,14 @@ async def stream_ticks(
     try:
         async with connect(
             url,
-            open_timeout=HANDSHAKE_SECONDS,
+            open_timeout=handshake_seconds,
             close_timeout=1,
             ping_interval=10,
             ping_timeout=10,
             max_size=FRAME_BYTES_MAX,
             max_queue=FRAMES_WAITING_MAX,
         ) as socket:
-            async with asyncio.timeout(HANDSHAKE_SECONDS):
+            async with asyncio.timeout(handshake_seconds):
                 await _subscribe(socket, key_id, secret_key, symbols, channels)
             yield ()
             # No timeout here: the caller, who knows how quiet the market may be, watches for silence.
