@@ -12,7 +12,7 @@ from bitcurrent.identity.model import InvalidToken, TokenExpired
 from bitcurrent.identity.tokens import LIFETIME, Tokens
 from bitcurrent.kernel.ids import SessionId, UserId
 from tests.identity.conftest import Api
-from tests.support.customers import register
+from tests.support.customers import PASSWORD, log_in, register
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -56,6 +56,36 @@ async def test_a_forged_or_stale_token_is_refused(api: Api, name: str) -> None:
         answer = await api.client.get("/api/me", headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (401, code)
     assert (await api.client.get("/api/me", headers=person.bearer)).status_code == 200
+
+
+ENDINGS: dict[str, tuple[str, str, dict[str, str] | None]] = {
+    # What somebody does, in this session or in another one of theirs: (whose session, the request, its body)
+    "logged out": ("this", "POST /api/logout", None),
+    "password changed elsewhere": (
+        "another",
+        "POST /api/password",
+        {"current_password": PASSWORD, "new_password": "a longer correct horse battery"},
+    ),
+    "ended from the list": ("another", "DELETE /api/sessions/{session_id}", None),
+    "all others ended": ("another", "DELETE /api/sessions", None),
+}
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+async def test_a_token_whose_session_has_ended_is_refused_at_once(api: Api, name: str) -> None:
+    person = await register(api.client)
+    session_id = (await api.client.get("/api/me", headers=person.bearer)).json()["session_id"]
+    whose, wish, body = ENDINGS[name]
+    token = person.token if whose == "this" else (await log_in(api.client, person.email)).json()["token"]
+    method, path = wish.split()
+    ended = await api.client.request(
+        method, path.format(session_id=session_id), json=body, headers={"Authorization": f"Bearer {token}"}
+    )
+    assert ended.is_success, ended.text
+    api.client.cookies.clear()
+    for headers in (person.bearer, {"Cookie": f"session={person.token}"}):
+        answer = await api.client.get("/api/me", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (401, "session_ended")
 
 
 async def test_a_token_in_the_query_is_nobody(api: Api) -> None:
