@@ -1,5 +1,6 @@
 """The application over real servers, for the tests of identity."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -10,8 +11,11 @@ from litestar import Litestar
 
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
+from bitcurrent.notifications.tasks import Postman
 from bitcurrent.settings import Settings
+from bitcurrent.wiring import Brokerage
 from tests.support.brokerage import running_api, settings_for
+from tests.support.post import Bag, Post
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +38,11 @@ def api(running: Api, redis_url: str) -> Api:
     """The running application, with an empty Redis: nobody is throttled, nothing is remembered there."""
     running.client.cookies.clear()
     return running
+
+
+@pytest.fixture
+def post(api: Api) -> Post:
+    """Every letter that the application has queued and queues."""
+    brokerage: Brokerage = api.app.state.brokerage
+    bag = Bag()
+    return Post(Postman(brokerage.database, brokerage.letters, bag, Counter()), bag)
