@@ -55,6 +55,9 @@ FUNCTION_FILES = (
     ("bitcurrent.trading", "functions.sql"),
     ("bitcurrent.trading", "settlement.sql"),
 )
+MONTHS_AHEAD = 12
+"""Partitions are made this far ahead; the worker goes on with it each day."""
+
 PARTITION = re.compile(r"_p\d{6}$")
 
 # What the app's role may write directly. Everything else of money goes through SECURITY DEFINER functions.
@@ -90,7 +93,12 @@ APP_WRITES = {
 
 
 def upgrade(
-    owner_url: str, *, app_role: str = "bitcurrent_app", vault: Vault | None = None, revision: str = "head"
+    owner_url: str,
+    *,
+    app_role: str = "bitcurrent_app",
+    vault: Vault | None = None,
+    revision: str = "head",
+    months_ahead: int = MONTHS_AHEAD,
 ) -> None:
     """Bring the database at `owner_url` to the newest revision, then apply functions, partitions and rights.
 
@@ -101,7 +109,7 @@ def upgrade(
         _apply_file(connection, "bitcurrent.kernel", "functions.sql")
         for package, name in FUNCTION_FILES:
             _apply_file(connection, package, name)
-        connection.execute("SELECT ensure_partitions(12)")
+        connection.execute("SELECT ensure_partitions(%s)", (months_ahead,))
         _grant(connection, app_role)
 
 

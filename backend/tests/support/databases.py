@@ -4,6 +4,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from bitcurrent.launcher.scratch import DatabaseUrls, ScratchPostgres
 
@@ -18,7 +19,8 @@ def make_template(server: ScratchPostgres) -> str:
     urls = server.clone(TEMPLATE)
     # In a thread: migrations may run an event loop of their own.
     with ThreadPoolExecutor(max_workers=1) as pool:
-        pool.submit(upgrade, urls.owner).result(timeout=100)
+        # Few months: each partition is files to copy for every test.
+        pool.submit(partial(upgrade, urls.owner, months_ahead=3)).result(timeout=100)
     return TEMPLATE
 
 
