@@ -24,6 +24,7 @@ from bitcurrent.integrations.alpaca.adapter import AlpacaVenue
 from bitcurrent.integrations.smtp.adapter import SmtpCarrier
 from bitcurrent.kernel.leader import Leadership
 from bitcurrent.kernel.logs import configure_logs
+from bitcurrent.kernel.tasks import stop
 from bitcurrent.market_data.feed import PriceFeed
 from bitcurrent.notifications.tasks import Postman
 from bitcurrent.settings import Settings
@@ -93,14 +94,12 @@ class Worker:
         registry.register(WorkerMetrics(self._gauges, lambda: dict(self._counts)))
         async with window(self._brokerage.settings.worker_port, self._state, registry):
             leading = asyncio.create_task(self._leadership.lead(self._lead, self._stopping))
-            stop = asyncio.create_task(self._stopping.wait())
+            told = asyncio.create_task(self._stopping.wait())
             try:
-                await asyncio.wait({leading, stop}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({leading, told}, return_when=asyncio.FIRST_COMPLETED)
                 await asyncio.wait({leading}, timeout=STOP_SECONDS)
             finally:
-                stop.cancel()
-                leading.cancel()
-                await asyncio.gather(leading, stop, return_exceptions=True)
+                await stop(leading, told)
             if not leading.cancelled() and (error := leading.exception()):
                 raise error
 
@@ -132,9 +131,7 @@ class Worker:
                 await run_desk(desk)
             finally:
                 self._desk = self._venue = None
-                for task in aside:
-                    task.cancel()
-                await asyncio.gather(*aside, return_exceptions=True)
+                await stop(*aside)
 
     async def _feed_prices(self) -> None:
         """Prices for all processes. A fault there is loud, and leaves orders alone."""

@@ -8,6 +8,7 @@ import asyncpg
 import structlog
 
 from bitcurrent.kernel.database import Connection
+from bitcurrent.kernel.tasks import stop
 
 log = structlog.get_logger(__name__)
 
@@ -62,18 +63,16 @@ class Leadership:
     async def _reign(
         self, connection: Connection, work: Callable[[], Awaitable[None]], stopping: asyncio.Event
     ) -> None:
-        task = asyncio.ensure_future(work())
+        task = asyncio.create_task(_begin(work))
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         beat = asyncio.create_task(self._beat(connection, lost))
         try:
             await asyncio.wait({task, beat}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for running in (task, beat):
-                running.cancel()
-            results = await asyncio.gather(task, beat, return_exceptions=True)
-        if isinstance(results[0], Exception):
-            raise results[0]
+            await stop(task, beat)
+        if not task.cancelled() and (error := task.exception()):
+            raise error
         if not stopping.is_set():
             log.warning("leadership_lost")
 
@@ -84,6 +83,10 @@ class Leadership:
                 await connection.execute("SELECT 1")
             except _LOST:
                 return
+
+
+async def _begin(work: Callable[[], Awaitable[None]]) -> None:
+    await work()
 
 
 async def _pause(until: asyncio.Event, seconds: float) -> bool:

@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from bitcurrent.kernel.database import Database
+from bitcurrent.kernel.tasks import stop
 from bitcurrent.trading import inbox_repository, venue_repository
 from bitcurrent.trading.tasks.canceling import send_cancels
 from bitcurrent.trading.tasks.desk import Desk, keep_doing, listen_for_orders, tell_of_news
@@ -35,17 +36,11 @@ async def run_desk(desk: Desk) -> None:
         if desk.in_flight:
             await asyncio.wait(list(desk.in_flight.values()), timeout=LAST_ANSWERS_SECONDS)
     finally:
-        await _drop([*hints, *desk.in_flight.values()])
+        # On losing the lead nothing more may be sent or recorded by this process.
+        await stop(*hints, *desk.in_flight.values())
 
 
 async def count_backlog(database: Database) -> dict[str, int]:
     """How many orders are accepted, unknown and canceling, and how many messages are flagged."""
     async with database.read() as connection:
         return await inbox_repository.read_backlog(connection)
-
-
-async def _drop(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel what is left: on losing the lead nothing more may be sent or recorded by this process."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
