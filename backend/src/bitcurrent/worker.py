@@ -100,7 +100,7 @@ class Worker:
                 await asyncio.wait({leading}, timeout=STOP_SECONDS)
             finally:
                 await stop(leading, told)
-            if not leading.cancelled() and (error := leading.exception()):
+            if leading.done() and not leading.cancelled() and (error := leading.exception()):
                 raise error
 
     async def _lead(self) -> None:

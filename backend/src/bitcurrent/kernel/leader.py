@@ -71,7 +71,7 @@ class Leadership:
             await asyncio.wait({task, beat}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await stop(task, beat)
-        if not task.cancelled() and (error := task.exception()):
+        if task.done() and not task.cancelled() and (error := task.exception()):
             raise error
         if not stopping.is_set():
             log.warning("leadership_lost")

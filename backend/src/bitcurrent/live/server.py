@@ -14,6 +14,7 @@ from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeRes
 
 from bitcurrent.kernel.errors import Forbidden, NotFound, Refusal, Unavailable
 from bitcurrent.kernel.logs import configure_logs
+from bitcurrent.kernel.tasks import stop
 from bitcurrent.live.model import FRAME_BYTES_MAX, ForeignOrigin, NothingHere, ParametersRefused
 from bitcurrent.live.service import Live
 from bitcurrent.settings import Settings
@@ -40,19 +41,17 @@ def run(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    stop = asyncio.Event()
+    told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
     async with serving(settings) as live:
         log.info("live_ready", host=settings.host, port=settings.live_port)
         work = asyncio.create_task(live.run(), name="live")
-        stopping = asyncio.create_task(stop.wait(), name="stopping")
+        stopping = asyncio.create_task(told.wait(), name="stopping")
         await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
         if work.done():
             work.result()  # it never ends by itself: whatever ended it ends the process, which is started again
-        work.cancel()
-        await asyncio.wait((work,))
+        await stop(work, stopping)
     log.info("live_stopped")
 
 
