@@ -1,20 +1,11 @@
-"""Fixtures of chaos, and the counts at its end."""
+"""Fixtures of chaos."""
 
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 
 from bitcurrent.kernel.database import Database
 from bitcurrent.launcher.scratch import DatabaseUrls
-from tests.chaos.counting import SCALE, SEED, lines
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Each layer's seed and the count that it really ran."""
-    terminalreporter.section(f"chaos: scale {SCALE}, seed {SEED} (BITCURRENT_CHAOS_SCALE, BITCURRENT_CHAOS_SEED)")
-    for line in lines:
-        terminalreporter.line(line)
 
 
 @pytest_asyncio.fixture

@@ -10,13 +10,9 @@ SEED = int(os.environ.get("BITCURRENT_CHAOS_SEED", str(int(time.time()))))
 """A new one for each run; BITCURRENT_CHAOS_SEED repeats an old one."""
 
 
-lines: list[str] = []
-"""What the end of the test run shows, whether tests passed or not."""
-
-
 def say(line: str) -> None:
-    """Have this shown at the end of the test run."""
-    lines.append(line)
+    """Have this shown at the end of the test run, whichever process ran the test (tests/conftest.py collects it)."""
+    print(line)
 
 
 @dataclass(slots=True)
