@@ -20,6 +20,11 @@ HouseName = Literal[
     "disputes",
     "rounding",
     "suspense",
+    "processor_fees",
+    "network_fees",
+    "fx",
+    "adjustments",
+    "losses",
 ]
 HOUSE_ACCOUNTS: tuple[HouseName, ...] = (
     "venue",
@@ -31,6 +36,11 @@ HOUSE_ACCOUNTS: tuple[HouseName, ...] = (
     "disputes",
     "rounding",
     "suspense",
+    "processor_fees",
+    "network_fees",
+    "fx",
+    "adjustments",
+    "losses",
 )
 
 

@@ -1,0 +1,1 @@
+"""Converting one currency into another at a quoted rate."""

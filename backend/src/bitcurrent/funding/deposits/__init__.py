@@ -1,0 +1,1 @@
+"""Deposits by card: asked for, paid at the processor, credited once; and the bonus that a first one may bring."""
