@@ -5,7 +5,7 @@ from uuid import UUID
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from bitcurrent.identity.admin import requires_permission
 from bitcurrent.identity.factors import schemas
@@ -66,7 +66,7 @@ async def list_requests(
 async def approve(
     request: AnyRequest,
     request_id: FromPath[UUID],
-    data: schemas.Decide,
+    data: JSONBody[schemas.Decide],
     actor: CurrentActor,
     lost_factors: Lost,
     database: Where,
@@ -95,7 +95,7 @@ async def approve(
 async def refuse(
     request: AnyRequest,
     request_id: FromPath[UUID],
-    data: schemas.Decide,
+    data: JSONBody[schemas.Decide],
     actor: CurrentActor,
     lost_factors: Lost,
     database: Where,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from bitcurrent.identity import key_routes, schemas
 from bitcurrent.identity.factors.schemas import SecondFactorNeeded, second_factor_needed
@@ -41,7 +41,7 @@ TAGS = ["identity"]
 )
 async def log_in(
     request: AnyRequest,
-    data: schemas.LogIn,
+    data: JSONBody[schemas.LogIn],
     identity: Who,
     database: Where,
     addresses: Origin,

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from bitcurrent.identity.factors import schemas
 from bitcurrent.identity.factors.enrolment import Added, Enrolment
@@ -64,7 +64,7 @@ async def list_factors(
     status_code=200,
 )
 async def begin_totp(
-    data: schemas.BeginFactor, actor: CurrentActor, enrolment: What, database: Where
+    data: JSONBody[schemas.BeginFactor], actor: CurrentActor, enrolment: What, database: Where
 ) -> schemas.TotpBegun:
     """Scan the picture and confirm with a code; until then nothing changes. Asking again makes another secret."""
     await enrolment.permit(actor, data.password)
@@ -83,7 +83,7 @@ async def begin_totp(
 )
 async def confirm_totp(
     request: AnyRequest,
-    data: schemas.ConfirmCode,
+    data: JSONBody[schemas.ConfirmCode],
     actor: CurrentActor,
     enrolment: What,
     database: Where,
@@ -121,7 +121,7 @@ async def remove_totp(
     status_code=200,
 )
 async def begin_passkey(
-    data: schemas.BeginFactor, actor: CurrentActor, enrolment: What, database: Where
+    data: JSONBody[schemas.BeginFactor], actor: CurrentActor, enrolment: What, database: Where
 ) -> schemas.PasskeyAsked:
     """What the browser makes a passkey from."""
     await enrolment.permit(actor, data.password)
@@ -141,7 +141,7 @@ async def begin_passkey(
 )
 async def add_passkey(
     request: AnyRequest,
-    data: schemas.AddPasskey,
+    data: JSONBody[schemas.AddPasskey],
     actor: CurrentActor,
     enrolment: What,
     database: Where,
@@ -192,7 +192,7 @@ async def remove_passkey(
 )
 async def begin_phone(
     request: AnyRequest,
-    data: schemas.AddPhone,
+    data: JSONBody[schemas.AddPhone],
     actor: CurrentActor,
     enrolment: What,
     code_texts: Texts,
@@ -220,7 +220,7 @@ async def begin_phone(
 )
 async def confirm_phone(
     request: AnyRequest,
-    data: schemas.ConfirmCode,
+    data: JSONBody[schemas.ConfirmCode],
     actor: CurrentActor,
     enrolment: What,
     database: Where,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from litestar import Request, delete, post
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
+from litestar.params import JSONBody, QueryParameter
 
 from bitcurrent.identity.factors import schemas
 from bitcurrent.identity.factors.lost import LostFactors
@@ -34,7 +34,7 @@ _DECIDERS = requires_role("support", "admin")
     status_code=202,
 )
 async def report_lost_factor(
-    request: AnyRequest, data: schemas.AskLostFactor, lost_factors: Lost, database: Where, addresses: Origin
+    request: AnyRequest, data: JSONBody[schemas.AskLostFactor], lost_factors: Lost, database: Where, addresses: Origin
 ) -> schemas.LostFactorWait:
     """Begins a long wait with letters to you; support must approve, and using any factor cancels.
 
@@ -56,7 +56,11 @@ async def report_lost_factor(
     status_code=204,
 )
 async def cancel_by_link(
-    request: AnyRequest, data: schemas.CancelLostFactor, lost_factors: Lost, database: Where, addresses: Origin
+    request: AnyRequest,
+    data: JSONBody[schemas.CancelLostFactor],
+    lost_factors: Lost,
+    database: Where,
+    addresses: Origin,
 ) -> None:
     """Needs no login: whoever reads your mail may stop it. Cancelling again is no error."""
     address = addresses.of(request.scope)

@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from bitcurrent.identity import schemas as identity_schemas
 from bitcurrent.identity.factors import enrolment_routes, lost_routes, schemas
@@ -42,7 +43,7 @@ ONLY_ASKS = "It opens a question and changes nothing."
 )
 async def complete_login(
     request: AnyRequest,
-    data: schemas.CompleteLogin,
+    data: JSONBody[schemas.CompleteLogin],
     factors: How,
     identity: Who,
     database: Where,
@@ -70,7 +71,7 @@ async def complete_login(
 )
 async def send_login_text(
     request: AnyRequest,
-    data: schemas.ChallengeOnly,
+    data: JSONBody[schemas.ChallengeOnly],
     factors: How,
     code_texts: Texts,
     database: Where,
@@ -112,7 +113,7 @@ async def begin_passkey_login(
 )
 async def log_in_by_passkey(
     request: AnyRequest,
-    data: schemas.LogInByPasskey,
+    data: JSONBody[schemas.LogInByPasskey],
     factors: How,
     identity: Who,
     database: Where,
@@ -159,7 +160,7 @@ async def begin_step_up(actor: CurrentActor, factors: How, database: Where) -> s
 )
 async def step_up(
     request: AnyRequest,
-    data: schemas.UseFactor,
+    data: JSONBody[schemas.UseFactor],
     actor: CurrentActor,
     factors: How,
     database: Where,

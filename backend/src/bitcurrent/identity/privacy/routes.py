@@ -5,6 +5,7 @@ from typing import IO, Any
 
 from litestar import Request, get, post, put
 from litestar.di import NamedDependency
+from litestar.params import JSONBody
 from litestar.response import Stream
 
 from bitcurrent.identity.guards import CurrentActor, requires_session
@@ -46,7 +47,7 @@ async def read_profile(actor: CurrentActor, privacy: Keeper, database: Where) ->
 )
 async def put_profile(
     request: AnyRequest,
-    data: schemas.PutProfile,
+    data: JSONBody[schemas.PutProfile],
     actor: CurrentActor,
     privacy: Keeper,
     database: Where,
@@ -98,7 +99,7 @@ async def _sent(file: IO[bytes]) -> AsyncIterator[bytes]:
 )
 async def ask_erasure(
     request: AnyRequest,
-    data: schemas.AskErasure,
+    data: JSONBody[schemas.AskErasure],
     actor: CurrentActor,
     identity: NamedDependency[Identity],
     privacy: Keeper,
