@@ -227,6 +227,17 @@ class Processor(Protocol):
         """The event in a webhook's raw body. Raises ForgedEvent, StaleEvent, NotConfigured."""
         ...
 
+    def event_in(self, body: bytes) -> ProcessorEvent:
+        """The event in a raw body that was verified when it came, read again from where it is kept.
+
+        Raises ForgedEvent for what is no event.
+        """
+        ...
+
+    def checkout_in(self, event: ProcessorEvent) -> Checkout:
+        """The hosted page that a `checkout.session.*` event is about, as it was then. Raises ForgedEvent."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
