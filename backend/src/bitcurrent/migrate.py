@@ -19,6 +19,7 @@ from alembic.migration import MigrationContext
 from psycopg import sql
 
 from bitcurrent.audit import tables as _audit
+from bitcurrent.funding.conversions import tables as _conversions
 from bitcurrent.identity import tables as _identity
 from bitcurrent.identity.accounts import tables as _accounts
 from bitcurrent.identity.approvals import tables as _approvals
@@ -29,6 +30,7 @@ from bitcurrent.kernel.database import metadata
 from bitcurrent.ledger import tables as _ledger
 from bitcurrent.market_data import tables as _market_data
 from bitcurrent.notifications import tables as _notifications
+from bitcurrent.portfolio.exports import tables as _exports
 from bitcurrent.trading import tables as _trading
 from bitcurrent.web import tables as _web
 
@@ -44,6 +46,8 @@ DESCRIBED = (
     _market_data,
     _trading,
     _web,
+    _conversions,
+    _exports,
 )
 """The modules whose tables make up `metadata`."""
 
@@ -88,6 +92,12 @@ APP_WRITES = {
     "markets": "INSERT, UPDATE",
     "venue_events": "INSERT, UPDATE",
     "venue_cursors": "INSERT, UPDATE",
+    "conversion_quotes": "INSERT, DELETE",
+    "conversions": "INSERT",
+    "fx_rates": "INSERT, UPDATE (worth, source, rate_at)",
+    "exports": "INSERT, DELETE,"
+    " UPDATE (state, rows_total, rows_done, bytes, attempts, claimed_at, trouble, finished_at, expires_at)",
+    "export_pieces": "INSERT, DELETE",
     "orders": "UPDATE (state, venue_order_id, claimed_at, unknown_since, checked_at, cancel_sent_at, updated_at)",
 }
 

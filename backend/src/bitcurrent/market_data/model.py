@@ -9,11 +9,12 @@ from typing import Final, Literal
 from uuid import UUID
 
 from bitcurrent.kernel.clock import now
+from bitcurrent.kernel.currencies import CURRENCIES
 from bitcurrent.kernel.errors import Invalid, NotFound, Unavailable
 from bitcurrent.kernel.money import ROUGH
 
-FIAT: Final = frozenset({"USD"})
-"""Currencies that are money and no coin. The venue quotes in them and does not list them."""
+FIAT: Final = frozenset(CURRENCIES)
+"""Currencies that are money and no coin. The venue does not list them as assets."""
 
 ORDER_HEAL: Final = timedelta(seconds=60)
 """A quote seen this much later than ours replaces it even when its own time is older: a clock was wrong."""

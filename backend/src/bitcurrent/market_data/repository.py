@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
+from bitcurrent.kernel.currencies import CURRENCIES
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.money import places
 from bitcurrent.market_data.model import FIAT, Market, VenueMarket
 
-FIAT_NAMES = {"USD": "US Dollar"}
-FIAT_PLACES = 2
 SHOWN_PLACES_MAX = 9
 MARKETS_MAX = 10_000
 
@@ -85,7 +84,7 @@ async def set_halt(connection: Connection, symbol: str, reason: str | None) -> b
 
 def _assets_of(markets: Iterable[VenueMarket]) -> set[tuple[str, str, str, int]]:
     """Code, name, kind and decimals to show, of every asset that is bought or paid with."""
-    assets = {code: (code, FIAT_NAMES.get(code, code), "fiat", FIAT_PLACES) for code in FIAT}
+    assets = {str(one.code): (str(one.code), one.name, "fiat", one.places) for one in CURRENCIES.values()}
     for market in markets:
         for code in (market.base, market.quote):
             assets.setdefault(code, (code, code, "crypto", SHOWN_PLACES_MAX))
