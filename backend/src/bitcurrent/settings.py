@@ -69,6 +69,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     twilio_auth_token: str = ""
     twilio_from: str = ""
     twilio_url: str = "https://api.twilio.com"
+    # Cards (deposits, refunds): without a key none are taken; without the webhooks' secret their webhooks are refused.
+    stripe_api_key: str = ""
+    stripe_webhook_secret: str = ""
+    stripe_url: str = "https://api.stripe.com"
     api_workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     alpaca_requests_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
     venue_missing_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60

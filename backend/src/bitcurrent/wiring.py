@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from bitcurrent.botapi.service import BotApi
+from bitcurrent.funding.ports import Processor
 from bitcurrent.identity.accounts.service import Accounts
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.factors.enrolment import Enrolment
@@ -23,6 +24,7 @@ from bitcurrent.identity.privacy.export import export_with
 from bitcurrent.identity.privacy.service import Privacy
 from bitcurrent.identity.service import Identity
 from bitcurrent.integrations.alpaca.data import AlpacaData
+from bitcurrent.integrations.stripe.adapter import StripeProcessor
 from bitcurrent.integrations.twilio.adapter import TwilioTexts
 from bitcurrent.kernel.cache import connect_redis
 from bitcurrent.kernel.database import Database
@@ -62,6 +64,7 @@ class Brokerage:
     lost_factors: LostFactors
     code_texts: CodeTexts
     market_source: MarketDataSource
+    processor: Processor
     market_data: MarketData
     market_list: MarketList
     trading: Trading
@@ -98,6 +101,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         factors = Factors(
             database=database, redis=redis, identity=identity, party=party, notices=notices, lost=lost_factors
         )
+        processor = await stack.enter_async_context(StripeProcessor.connect(settings))
         market_source = await stack.enter_async_context(AlpacaData.connect(settings))
         market_data = await stack.enter_async_context(MarketData(database=database, redis=redis, source=market_source))
         trading = Trading(database, redis, market_data)
@@ -132,6 +136,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             lost_factors=lost_factors,
             code_texts=CodeTexts(database=database, redis=redis, vault=identity.vault, texts=texts),
             market_source=market_source,
+            processor=processor,
             market_data=market_data,
             market_list=MarketList(market_data),
             trading=trading,

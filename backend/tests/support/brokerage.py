@@ -44,6 +44,9 @@ def settings_for(database: DatabaseUrls, redis_url: str, sandbox: Sandbox | None
         twilio_auth_token=sandbox.secret_key if sandbox else "",
         twilio_from="+15005550006" if sandbox else "",
         twilio_url=f"{sandbox.url}/twilio" if sandbox else nowhere,
+        stripe_api_key=f"sk_test_{sandbox.secret_key}" if sandbox else "",
+        stripe_webhook_secret=f"whsec_{sandbox.secret_key}" if sandbox else "",
+        stripe_url=f"{sandbox.url}/stripe" if sandbox else nowhere,
         smtp_url=sandbox.smtp_url if sandbox else "",
         base_url=ORIGIN,
         # All of a test module's requests come from one address.

@@ -157,6 +157,10 @@ class ProcessorEvent:
     raw: bytes = field(repr=False)
 
 
+Subject = Checkout | Payment | ProcessorRefund | ProcessorDispute
+"""What an event of the processor can be about."""
+
+
 class Processor(Protocol):
     """Takes cards. Amounts are in major units (12.34), exact; currencies are upper-case codes (USD)."""
 
@@ -179,6 +183,8 @@ class Processor(Protocol):
     ) -> Checkout:
         """Open the hosted page; the deposit's id is the idempotency key, the client reference and in the metadata.
 
+        Asking again under the same id gives the same page when every word is the same (`expires_at` too: keep it);
+        other words are answered with OutcomeUnknown. Amounts that the currency cannot hold raise ValueError.
         Raises NotConfigured, NotSent, OutcomeUnknown, RefusedOutside.
         """
         ...
@@ -198,8 +204,13 @@ class Processor(Protocol):
     async def refund(self, *, refund_id: UUID, payment_intent: str, amount: Decimal, currency: str) -> ProcessorRefund:
         """Give money back to the card that paid; `refund_id` is the idempotency key and in the metadata.
 
+        The processor keeps a key for a day only: before asking again later than that, look with `find_refund`.
         Raises NotConfigured, NotSent, OutcomeUnknown, RefusedOutside.
         """
+        ...
+
+    async def read_refund(self, refund: str) -> ProcessorRefund:
+        """The refund with this id of the processor's, as it is now. Raises NotSent, RefusedOutside."""
         ...
 
     async def find_refund(self, *, refund_id: UUID, payment_intent: str) -> ProcessorRefund | None:
@@ -225,6 +236,14 @@ class Processor(Protocol):
 
     def verified_event(self, *, body: bytes, signature: str, now: datetime) -> ProcessorEvent:
         """The event in a webhook's raw body. Raises ForgedEvent, StaleEvent, NotConfigured."""
+        ...
+
+    def subject(self, event: ProcessorEvent) -> Subject | None:
+        """What an event is about, as it was then (a charge is told as its payment, with its card).
+
+        None for what nothing here needs, or cannot be read. What a payment's event says of `payment_status` may be
+        older than what another one has said: read the thing anew where its newest state decides.
+        """
         ...
 
     def event_in(self, body: bytes) -> ProcessorEvent:
