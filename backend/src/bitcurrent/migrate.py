@@ -19,6 +19,8 @@ from alembic.migration import MigrationContext
 from psycopg import sql
 
 from bitcurrent.audit import tables as _audit
+from bitcurrent.compliance.limits import tables as _limits
+from bitcurrent.compliance.stops import tables as _stops
 from bitcurrent.funding.conversions import tables as _conversions
 from bitcurrent.identity import tables as _identity
 from bitcurrent.identity.accounts import tables as _accounts
@@ -36,6 +38,8 @@ from bitcurrent.web import tables as _web
 
 DESCRIBED = (
     _audit,
+    _limits,
+    _stops,
     _identity,
     _accounts,
     _notifications,
@@ -55,6 +59,7 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 FUNCTION_FILES = (
     ("bitcurrent.audit", "functions.sql"),
     ("bitcurrent.identity", "functions.sql"),
+    ("bitcurrent.compliance", "functions.sql"),
     ("bitcurrent.ledger", "functions.sql"),
     ("bitcurrent.trading", "functions.sql"),
     ("bitcurrent.trading", "settlement.sql"),
@@ -87,6 +92,8 @@ APP_WRITES = {
     "lost_factor_requests": "INSERT, UPDATE",
     # Not its id, moment and transaction: the database says those.
     "audit_logs": "INSERT (actor_kind, actor_id, actor_role, action, subject, address, reason, details, before, after)",
+    "limit_rules": "INSERT",
+    "stops": "INSERT, UPDATE (ended_at, ended_by, end_reason)",
     "idempotency_keys": "INSERT, DELETE",
     "assets": "INSERT, UPDATE",
     "markets": "INSERT, UPDATE",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from bitcurrent.botapi.service import BotApi
+from bitcurrent.compliance.limits.service import Limits
+from bitcurrent.compliance.stops.service import Stops
 from bitcurrent.funding.ports import Processor
 from bitcurrent.identity.accounts.service import Accounts
 from bitcurrent.identity.approvals.service import Approvals
@@ -71,6 +73,8 @@ class Brokerage:
     portfolio: PortfolioReader
     admin_networks: Networks
     approvals: Approvals
+    limits: Limits
+    stops: Stops
     operators: Operators
     bot_api: BotApi
 
@@ -143,6 +147,8 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             portfolio=portfolio,
             admin_networks=settings.open_admin_networks(),
             approvals=approvals,
+            limits=Limits(approvals),
+            stops=Stops(approvals),
             operators=Operators(identity, approvals),
             bot_api=BotApi(
                 database=database,

@@ -1,0 +1,43 @@
+-- Limits are added and never changed; stops only end. Applied again after every migration.
+
+CREATE OR REPLACE FUNCTION guard_limit_rules() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'limit rules are added, never changed' USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE OR REPLACE TRIGGER limit_rules_are_kept BEFORE UPDATE OR DELETE ON limit_rules
+FOR EACH ROW EXECUTE FUNCTION guard_limit_rules();
+CREATE OR REPLACE TRIGGER limit_rules_are_not_emptied BEFORE TRUNCATE ON limit_rules
+FOR EACH STATEMENT EXECUTE FUNCTION guard_limit_rules();
+
+CREATE OR REPLACE FUNCTION guard_stops() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'DELETE' OR TG_OP = 'TRUNCATE' THEN
+        RAISE EXCEPTION 'stops are kept' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF num_nonnulls(NEW.ended_at, NEW.ended_by, NEW.end_reason) > 0 THEN
+            RAISE EXCEPTION 'a stop begins standing' USING ERRCODE = 'check_violation';
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF (NEW.id, NEW.product, NEW.asset, NEW.cause, NEW.reason, NEW.words, NEW.started_by, NEW.started_at)
+            IS DISTINCT FROM
+            (OLD.id, OLD.product, OLD.asset, OLD.cause, OLD.reason, OLD.words, OLD.started_by, OLD.started_at) THEN
+        RAISE EXCEPTION 'what was stopped cannot be rewritten' USING ERRCODE = 'check_violation';
+    END IF;
+    IF OLD.ended_at IS NOT NULL AND (NEW.ended_at, NEW.ended_by, NEW.end_reason)
+            IS DISTINCT FROM (OLD.ended_at, OLD.ended_by, OLD.end_reason) THEN
+        RAISE EXCEPTION 'a stop ends once' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE OR REPLACE TRIGGER stops_only_end BEFORE INSERT OR UPDATE OR DELETE ON stops
+FOR EACH ROW EXECUTE FUNCTION guard_stops();
+CREATE OR REPLACE TRIGGER stops_are_kept BEFORE TRUNCATE ON stops
+FOR EACH STATEMENT EXECUTE FUNCTION guard_stops();
+ALTER TABLE limit_rules ENABLE ALWAYS TRIGGER limit_rules_are_kept;
+ALTER TABLE limit_rules ENABLE ALWAYS TRIGGER limit_rules_are_not_emptied;
+ALTER TABLE stops ENABLE ALWAYS TRIGGER stops_only_end;
+ALTER TABLE stops ENABLE ALWAYS TRIGGER stops_are_kept;
