@@ -73,6 +73,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stripe_api_key: str = ""
     stripe_webhook_secret: str = ""
     stripe_url: str = "https://api.stripe.com"
+    # Exchange rates: the address of a file such as eurofxref-daily.xml, or "EUR/USD=1.08,GBP/USD=1.27"; neither: none.
+    fx_url: str = ""
+    fx_rates: Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3}/USD=\d+(\.\d+)?(,|$))*$")] = ""
+    fx_spread_bps: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 50
+    # A reference rate of before Easter is four days old when the next one comes.
+    fx_age_seconds_max: Annotated[int, msgspec.Meta(ge=60, le=2_592_000)] = 432_000
     api_workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     alpaca_requests_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
     venue_missing_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60

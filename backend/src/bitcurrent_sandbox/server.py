@@ -34,6 +34,9 @@ from bitcurrent_sandbox.mailbox import Mailbox
 from bitcurrent_sandbox.phone import API as TWILIO
 from bitcurrent_sandbox.phone import PREFIX as PHONE
 from bitcurrent_sandbox.phone import Phone
+from bitcurrent_sandbox.rates import API as RATES_FILE
+from bitcurrent_sandbox.rates import PREFIX as RATES
+from bitcurrent_sandbox.rates import Rates
 
 _STOP_SECONDS: Final = 1
 _IDLE_SECONDS: Final = 75
@@ -80,6 +83,7 @@ class Site:
         self._lines = lines
         self._mailbox = mailbox
         self._phone = Phone(venue.options.secret)
+        self._rates = Rates()
         self._control = Control(venue)
         self._page = resources.files("bitcurrent_sandbox").joinpath("page.html").read_bytes()
 
@@ -100,6 +104,10 @@ class Site:
                     reply = self._control.answer(request)
                 elif request.path.startswith(MAILBOX):
                     reply = self._mailbox.answer(request)
+                elif request.path == RATES_FILE:
+                    reply = self._rates.give(request)
+                elif request.path.startswith(RATES):
+                    reply = self._rates.answer(request)
                 elif request.path.startswith(PHONE):
                     reply = self._phone.answer(request)
                 elif request.path.startswith(TWILIO + "/"):

@@ -47,6 +47,7 @@ def settings_for(database: DatabaseUrls, redis_url: str, sandbox: Sandbox | None
         stripe_api_key=f"sk_test_{sandbox.secret_key}" if sandbox else "",
         stripe_webhook_secret=f"whsec_{sandbox.secret_key}" if sandbox else "",
         stripe_url=f"{sandbox.url}/stripe" if sandbox else nowhere,
+        fx_url=f"{sandbox.url}/ecb/stats/eurofxref/eurofxref-daily.xml" if sandbox else "",
         smtp_url=sandbox.smtp_url if sandbox else "",
         base_url=ORIGIN,
         # All of a test module's requests come from one address.

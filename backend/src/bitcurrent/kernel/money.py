@@ -82,6 +82,12 @@ def divide_down(amount: Decimal, by: Decimal, step: Decimal) -> Decimal:
     return round_down(floor.divide(amount, by), step)
 
 
+def divide_up(amount: Decimal, by: Decimal, step: Decimal) -> Decimal:
+    """`amount / by`, rounded up to a multiple of `step`."""
+    ceiling = Context(prec=76, rounding=ROUND_CEILING, traps=[InvalidOperation, DivisionByZero, Overflow])
+    return round_up(ceiling.divide(amount, by), step)
+
+
 def is_multiple(amount: Decimal, step: Decimal) -> bool:
     """Whether `amount` is a whole number of steps."""
     return EXACT.remainder(amount, step) == 0

@@ -70,6 +70,7 @@ def settings_of(copy: Copy, credentials: Credentials, servers: Servers) -> dict[
         "BITCURRENT_STRIPE_API_KEY": f"sk_test_{credentials.venue_secret_key}",
         "BITCURRENT_STRIPE_WEBHOOK_SECRET": f"whsec_{credentials.venue_secret_key}",
         "BITCURRENT_STRIPE_URL": f"{copy.sandbox_url}/stripe",
+        "BITCURRENT_FX_URL": f"{copy.sandbox_url}/ecb/stats/eurofxref/eurofxref-daily.xml",
         "BITCURRENT_SMTP_URL": f"smtp://{HERE}:{copy.port_of('mail')}",
         "BITCURRENT_ALPACA_KEY_ID": credentials.venue_key_id,
         "BITCURRENT_ALPACA_SECRET_KEY": credentials.venue_secret_key,
