@@ -21,7 +21,10 @@ from psycopg import sql
 from bitcurrent.audit import tables as _audit
 from bitcurrent.compliance.limits import tables as _limits
 from bitcurrent.compliance.stops import tables as _stops
+from bitcurrent.funding.bank_accounts import tables as _bank_accounts
 from bitcurrent.funding.conversions import tables as _conversions
+from bitcurrent.funding.payouts import tables as _payouts
+from bitcurrent.funding.withdrawals import tables as _withdrawals
 from bitcurrent.identity import tables as _identity
 from bitcurrent.identity.accounts import tables as _accounts
 from bitcurrent.identity.approvals import tables as _approvals
@@ -50,6 +53,9 @@ DESCRIBED = (
     _market_data,
     _trading,
     _web,
+    _bank_accounts,
+    _withdrawals,
+    _payouts,
     _conversions,
     _exports,
 )
@@ -63,6 +69,7 @@ FUNCTION_FILES = (
     ("bitcurrent.ledger", "functions.sql"),
     ("bitcurrent.trading", "functions.sql"),
     ("bitcurrent.trading", "settlement.sql"),
+    ("bitcurrent.funding.withdrawals", "functions.sql"),
 )
 MONTHS_AHEAD = 12
 """Partitions are made this far ahead; the worker goes on with it each day."""
@@ -94,6 +101,12 @@ APP_WRITES = {
     "audit_logs": "INSERT (actor_kind, actor_id, actor_role, action, subject, address, reason, details, before, after)",
     "limit_rules": "INSERT",
     "stops": "INSERT, UPDATE (ended_at, ended_by, end_reason)",
+    "bank_accounts": "INSERT, UPDATE (removed_at, data_key)",
+    "withdrawals": "INSERT, UPDATE (state, reason, held, paid, network_fee_paid, reference, details, screening,"
+    " screening_reference, batch_id, unknown_since, finished_at, claimed_until, next_at, attempts, updated_at)",
+    "payout_batches": "INSERT",
+    "bank_files": "INSERT",
+    "bank_lines": "INSERT",
     "idempotency_keys": "INSERT, DELETE",
     "assets": "INSERT, UPDATE",
     "markets": "INSERT, UPDATE",
