@@ -21,9 +21,11 @@ from psycopg import sql
 from bitcurrent.audit import tables as _audit
 from bitcurrent.compliance.limits import tables as _limits
 from bitcurrent.compliance.stops import tables as _stops
+from bitcurrent.funding.addresses import tables as _addresses
 from bitcurrent.funding.bank_accounts import tables as _bank_accounts
 from bitcurrent.funding.conversions import tables as _conversions
 from bitcurrent.funding.payouts import tables as _payouts
+from bitcurrent.funding.provenance import tables as _provenance
 from bitcurrent.funding.withdrawals import tables as _withdrawals
 from bitcurrent.identity import tables as _identity
 from bitcurrent.identity.accounts import tables as _accounts
@@ -53,8 +55,10 @@ DESCRIBED = (
     _market_data,
     _trading,
     _web,
+    _provenance,
     _bank_accounts,
     _withdrawals,
+    _addresses,
     _payouts,
     _conversions,
     _exports,
@@ -69,7 +73,10 @@ FUNCTION_FILES = (
     ("bitcurrent.ledger", "functions.sql"),
     ("bitcurrent.trading", "functions.sql"),
     ("bitcurrent.trading", "settlement.sql"),
+    ("bitcurrent.funding", "functions.sql"),
+    ("bitcurrent.funding.provenance", "functions.sql"),
     ("bitcurrent.funding.withdrawals", "functions.sql"),
+    ("bitcurrent.funding.addresses", "functions.sql"),
 )
 MONTHS_AHEAD = 12
 """Partitions are made this far ahead; the worker goes on with it each day."""
@@ -118,6 +125,17 @@ APP_WRITES = {
     "exports": "INSERT, DELETE,"
     " UPDATE (state, rows_total, rows_done, bytes, attempts, claimed_at, trouble, finished_at, expires_at)",
     "export_pieces": "INSERT, DELETE",
+    "lots": "INSERT (id, user_id, currency, amount, fee, payment_intent, release_at),"
+    " UPDATE (refunded, disputed, blocked)",
+    "debts": "INSERT (id, user_id, currency, cause, cause_id, amount),"
+    " UPDATE (amount, collected, written_off, steps, updated_at)",
+    "venue_destinations": "INSERT (id, network, asset, address_index, data_key, address),"
+    " UPDATE (data_key, state, venue_id, reason, told_at, approved_at, next_at, attempts)",
+    # Not usable_at: nobody shortens a wait.
+    "withdrawal_addresses": "INSERT, UPDATE (data_key, address, label, beneficiary, removed_at)",
+    "wallet_transfers": "INSERT, UPDATE (state, asked_at, attempts, missing_since, looks, decision, venue_id,"
+    " network_fee, transaction_hash, reason, finished_at)",
+    "travel_rule_records": "INSERT, UPDATE (data_key)",
     "orders": "UPDATE (state, venue_order_id, claimed_at, unknown_since, checked_at, cancel_sent_at, updated_at)",
 }
 
