@@ -14,9 +14,10 @@ from litestar.di import Provide
 from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
-from bitcurrent.backoffice import lost_factor_routes
+from bitcurrent.backoffice import limits_routes, lost_factor_routes
 from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.botapi import routes as botapi_routes
+from bitcurrent.compliance.stops import routes as stops_routes
 from bitcurrent.identity import routes as identity_routes
 from bitcurrent.identity.accounts import routes as account_routes
 from bitcurrent.identity.factors import routes as factor_routes
@@ -48,6 +49,8 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *portfolio_routes.ROUTES,
     *backoffice_routes.ROUTES,
     *lost_factor_routes.ROUTES,
+    *limits_routes.ROUTES,
+    *stops_routes.ROUTES,
     *botapi_routes.ROUTES,
 )
 

@@ -35,6 +35,7 @@ PUBLIC = {
     "listCandles": "prices are everybody's",
     "readBook": "prices are everybody's",
     "listTrades": "prices are everybody's",
+    "readStatus": "who cannot log in asks it first",
 }
 """Operations that need no login, each with the reason."""
 

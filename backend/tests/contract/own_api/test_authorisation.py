@@ -149,6 +149,7 @@ async def _belongings(app: Litestar, http: httpx.AsyncClient, ann: Person) -> di
         # Operators' business: a customer must not learn whether they exist.
         "approval_id": str(new_id()),
         "request_id": str(new_id()),
+        "stop_id": str(new_id()),
         "user_id": ann.id,
     }
 
