@@ -3,11 +3,14 @@
 import time
 
 from bitcurrent.audit import verification as audit
+from bitcurrent.funding.laws import FUNDING_HOLDERS, FUNDING_LAWS
 from bitcurrent.kernel.database import Connection
+from bitcurrent.ledger.holders import held_is_held_for_something
 from bitcurrent.ledger.verification import LEDGER_LAWS, Finding, Law, Report, prove
-from bitcurrent.trading.laws import TRADING_LAWS
+from bitcurrent.trading.laws import ORDERS_HOLD, TRADING_LAWS
 
-LAWS = (*LEDGER_LAWS, *TRADING_LAWS)
+HOLDERS = (ORDERS_HOLD, *FUNDING_HOLDERS)
+LAWS = (*LEDGER_LAWS, *TRADING_LAWS, held_is_held_for_something(HOLDERS), *FUNDING_LAWS)
 # Not a question in SQL: every hash is computed again.
 AUDIT_CHAIN = Law(key="I9", title="The audit log's chain verifies", subject="sealed acts", sql="")
 

@@ -1,5 +1,6 @@
 """Trading's laws: what orders hold and what fills moved, against the books. Asked by `ledger.verification.prove`."""
 
+from bitcurrent.ledger.holders import Holder
 from bitcurrent.ledger.verification import Law
 
 HOLDS_ARE_ORDERS = Law(
@@ -69,19 +70,8 @@ ORDERS_ARE_FILLS = Law(
     """,
 )
 
-HELD_IS_HELD_FOR_SOMETHING = Law(
-    key="I7",
-    title="What a customer has held is what the open orders hold",
-    subject="balances",
-    sql="""
-    SELECT CASE WHEN coalesce(b.held, 0) <> coalesce(o.held, 0)
-        THEN format('user %s %s: %s is held, orders hold %s', user_id, currency, trim_scale(coalesce(b.held, 0)),
-            trim_scale(coalesce(o.held, 0))) END AS broken
-    FROM balances b FULL JOIN (
-        SELECT user_id, hold_currency AS currency, sum(held) AS held FROM orders WHERE held <> 0
-        GROUP BY user_id, hold_currency
-    ) o USING (user_id, currency)
-    """,
+ORDERS_HOLD = Holder(
+    name="orders", sql="SELECT user_id, hold_currency AS currency, held AS amount FROM orders WHERE held <> 0"
 )
 
 ENDED_HOLDS_NOTHING = Law(
@@ -100,6 +90,5 @@ TRADING_LAWS: tuple[Law, ...] = (
     HOLDS_ARE_ORDERS,
     FILLS_ARE_JOURNALS,
     ORDERS_ARE_FILLS,
-    HELD_IS_HELD_FOR_SOMETHING,
     ENDED_HOLDS_NOTHING,
 )
