@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("give", AMOUNT, nullable=False),
         sa.Column("get", AMOUNT, nullable=False),
         sa.Column("spread", AMOUNT, nullable=False),
+        sa.Column("worth", AMOUNT, nullable=False),
         sa.Column("rate", AMOUNT, nullable=False),
         sa.Column("middle", AMOUNT, nullable=False),
         sa.Column("spread_bps", sa.Numeric(precision=9, scale=4), nullable=False),
@@ -32,7 +33,8 @@ def upgrade() -> None:
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.CheckConstraint("from_currency <> to_currency", name=op.f("ck_conversion_quotes_two_currencies")),
         sa.CheckConstraint(
-            "give > 0 AND get > 0 AND rate > 0 AND middle > 0", name=op.f("ck_conversion_quotes_positive")
+            "give > 0 AND get > 0 AND worth > 0 AND rate > 0 AND middle > 0",
+            name=op.f("ck_conversion_quotes_positive"),
         ),
         sa.CheckConstraint(
             "spread >= 0 AND spread_bps >= 0 AND rate <= middle",
@@ -50,10 +52,8 @@ def upgrade() -> None:
         sa.Column("id", postgresql.UUID(), nullable=False),
         sa.Column("quote_id", postgresql.UUID(), nullable=False),
         sa.Column("user_id", postgresql.UUID(), nullable=False),
-        sa.Column("worth", AMOUNT, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.CheckConstraint("created_at = uuid_extract_timestamp(id)", name=op.f("ck_conversions_time_is_in_id")),
-        sa.CheckConstraint("worth > 0", name=op.f("ck_conversions_worth")),
         sa.ForeignKeyConstraint(["quote_id"], ["conversion_quotes.id"], name=op.f("fk_conversions_quote_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversions")),
         sa.UniqueConstraint("quote_id", name=op.f("uq_conversions_quote_id")),

@@ -14,10 +14,11 @@ from litestar.di import Provide
 from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
-from bitcurrent.backoffice import limits_routes, lost_factor_routes
+from bitcurrent.backoffice import fx_routes, limits_routes, lost_factor_routes
 from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.botapi import routes as botapi_routes
 from bitcurrent.compliance.stops import routes as stops_routes
+from bitcurrent.funding.conversions import routes as conversion_routes
 from bitcurrent.identity import routes as identity_routes
 from bitcurrent.identity.accounts import routes as account_routes
 from bitcurrent.identity.factors import routes as factor_routes
@@ -47,7 +48,9 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *market_data_routes.ROUTES,
     *trading_routes.ROUTES,
     *portfolio_routes.ROUTES,
+    *conversion_routes.ROUTES,
     *backoffice_routes.ROUTES,
+    *fx_routes.ROUTES,
     *lost_factor_routes.ROUTES,
     *limits_routes.ROUTES,
     *stops_routes.ROUTES,

@@ -6,13 +6,17 @@ API, worker, live server and tests open the same `Brokerage` and take from it wh
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 
 from redis.asyncio import Redis
 
 from bitcurrent.botapi.service import BotApi
 from bitcurrent.compliance.limits.service import Limits
 from bitcurrent.compliance.stops.service import Stops
-from bitcurrent.funding.ports import Processor
+from bitcurrent.funding.conversions.export import export as export_conversions
+from bitcurrent.funding.conversions.rates import FixedRates, NoRates, Rates
+from bitcurrent.funding.conversions.service import Conversions
+from bitcurrent.funding.ports import Processor, RateSource
 from bitcurrent.identity.accounts.service import Accounts
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.factors.enrolment import Enrolment
@@ -26,6 +30,7 @@ from bitcurrent.identity.privacy.export import export_with
 from bitcurrent.identity.privacy.service import Privacy
 from bitcurrent.identity.service import Identity
 from bitcurrent.integrations.alpaca.data import AlpacaData
+from bitcurrent.integrations.ecb.adapter import EcbRates
 from bitcurrent.integrations.stripe.adapter import StripeProcessor
 from bitcurrent.integrations.twilio.adapter import TwilioTexts
 from bitcurrent.kernel.cache import connect_redis
@@ -67,6 +72,8 @@ class Brokerage:
     code_texts: CodeTexts
     market_source: MarketDataSource
     processor: Processor
+    exchange_rates: Rates
+    conversions: Conversions
     market_data: MarketData
     market_list: MarketList
     trading: Trading
@@ -106,11 +113,15 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             database=database, redis=redis, identity=identity, party=party, notices=notices, lost=lost_factors
         )
         processor = await stack.enter_async_context(StripeProcessor.connect(settings))
+        exchange_rates = Rates(
+            await stack.enter_async_context(_rate_source(settings)), age_seconds_max=settings.fx_age_seconds_max
+        )
         market_source = await stack.enter_async_context(AlpacaData.connect(settings))
         market_data = await stack.enter_async_context(MarketData(database=database, redis=redis, source=market_source))
         trading = Trading(database, redis, market_data)
         portfolio = PortfolioReader(database, market_data)
         approvals = Approvals()
+        limits = Limits(approvals)
         yield Brokerage(
             settings=settings,
             database=database,
@@ -132,7 +143,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 redis,
                 identity,
                 erase_after_days=settings.erase_after_days,
-                exports=(export_with(identity.vault), export_books, export_orders, export_letters),
+                exports=(export_with(identity.vault), export_books, export_orders, export_conversions, export_letters),
                 erases=(erase_letters,),
             ),
             factors=factors,
@@ -141,13 +152,15 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             code_texts=CodeTexts(database=database, redis=redis, vault=identity.vault, texts=texts),
             market_source=market_source,
             processor=processor,
+            exchange_rates=exchange_rates,
+            conversions=Conversions(database, exchange_rates, limits, spread_bps=Decimal(settings.fx_spread_bps)),
             market_data=market_data,
             market_list=MarketList(market_data),
             trading=trading,
             portfolio=portfolio,
             admin_networks=settings.open_admin_networks(),
             approvals=approvals,
-            limits=Limits(approvals),
+            limits=limits,
             stops=Stops(approvals),
             operators=Operators(identity, approvals),
             bot_api=BotApi(
@@ -159,3 +172,13 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 portfolio=portfolio,
             ),
         )
+
+
+@asynccontextmanager
+async def _rate_source(settings: Settings) -> AsyncIterator[RateSource]:
+    """Where exchange rates come from: an address, a table in the settings, or nowhere."""
+    if settings.fx_url:
+        async with EcbRates.connect(settings.fx_url) as source:
+            yield source
+    else:
+        yield FixedRates(settings.fx_rates) if settings.fx_rates else NoRates()

@@ -16,6 +16,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from bitcurrent.audit.tasks import AuditKeeper
+from bitcurrent.funding.conversions.tasks import tend_conversions
 from bitcurrent.identity.accounts.links import purge_links
 from bitcurrent.identity.approvals.service import EXPIRE_BATCH
 from bitcurrent.identity.factors.tasks import purge_challenges, tend_lost_factors
@@ -123,6 +124,7 @@ class Worker:
                 asyncio.create_task(self._repeat("approvals", self._expire_approvals)),
                 asyncio.create_task(self._repeat("erasures", self._erase)),
                 asyncio.create_task(self._repeat("lost factors", self._tend_lost_factors, seconds=LOST_FACTOR_SECONDS)),
+                asyncio.create_task(self._repeat("conversions", self._tend_conversions)),
                 asyncio.create_task(self._count_backlog()),
                 asyncio.create_task(self._audit.keep()),
                 asyncio.create_task(self._postman.run()),
@@ -188,6 +190,9 @@ class Worker:
 
     async def _tend_lost_factors(self) -> None:
         await tend_lost_factors(self._brokerage.lost_factors)
+
+    async def _tend_conversions(self) -> None:
+        await tend_conversions(self._brokerage.database, self._brokerage.exchange_rates)
 
     async def _count_backlog(self) -> None:
         while True:

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 from litestar.handlers import BaseRouteHandler
 
 from bitcurrent.identity.guards import Connection, Guard, actor_of
+from bitcurrent.kernel.database import Connection as Session
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.errors import Forbidden
 from bitcurrent.kernel.ids import UserId
@@ -35,14 +36,16 @@ def requires_kyc(level: KycLevel) -> Guard:
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
         actor = await actor_of(connection)
-        reached = await _level_of(connection.app.state["database"], actor.user_id)
+        database: Database = connection.app.state["database"]
+        async with database.read() as read:
+            reached = await kyc_level_of(read, actor.user_id)
         if LEVELS.index(reached) < LEVELS.index(level):
             raise KycRequired(needed=level, reached=reached)
 
     return stands_for(guard, "kyc", f"An identity verified up to the level `{level}`.")
 
 
-async def _level_of(database: Database, user_id: UserId) -> KycLevel:
-    async with database.read() as connection:
-        found: KycLevel | None = await connection.fetchval("SELECT kyc_level FROM users WHERE id = $1", user_id)
+async def kyc_level_of(connection: Session, user_id: UserId) -> KycLevel:
+    """How far a customer has been verified by now."""
+    found: KycLevel | None = await connection.fetchval("SELECT kyc_level FROM users WHERE id = $1", user_id)
     return found or "none"

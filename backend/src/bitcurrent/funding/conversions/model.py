@@ -132,6 +132,8 @@ class Quote:
     id: UUID
     user_id: UserId
     terms: Terms
+    worth: Decimal
+    """What is given, in USD."""
     rate_source: str
     rate_at: datetime
     created_at: datetime
@@ -147,16 +149,17 @@ class Conversion:
     quote_id: UUID
     terms: Terms
     created_at: datetime
+    rate_source: str
+    rate_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """What the house owns of one currency by customers' conversions, and its worth in USD where that is known."""
+    """What the house owns of one currency by customers' conversions, less what it earned by them."""
 
     currency: str
     position: Decimal
     earned: Decimal
-    worth: Decimal | None
 
 
 def currency_named(code: str, field: str) -> Currency:

@@ -18,6 +18,8 @@ conversion_quotes = sa.Table(
     sa.Column("get", AMOUNT, nullable=False),
     # The middle's worth of `give`, less `get`: in to_currency.
     sa.Column("spread", AMOUNT, nullable=False),
+    # What `give` is worth in USD: limits count it.
+    sa.Column("worth", AMOUNT, nullable=False),
     sa.Column("rate", AMOUNT, nullable=False),
     sa.Column("middle", AMOUNT, nullable=False),
     sa.Column("spread_bps", sa.Numeric(9, 4), nullable=False),
@@ -26,7 +28,7 @@ conversion_quotes = sa.Table(
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.clock_timestamp()),
     sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
     sa.CheckConstraint("from_currency <> to_currency", name="two_currencies"),
-    sa.CheckConstraint("give > 0 AND get > 0 AND rate > 0 AND middle > 0", name="positive"),
+    sa.CheckConstraint("give > 0 AND get > 0 AND worth > 0 AND rate > 0 AND middle > 0", name="positive"),
     sa.CheckConstraint("spread >= 0 AND spread_bps >= 0 AND rate <= middle", name="never_better_than_the_middle"),
     sa.CheckConstraint("expires_at > created_at AND expires_at <= created_at + interval '1 minute'", name="short"),
     sa.Index("idx_conversion_quotes_created", "created_at"),
@@ -39,11 +41,8 @@ conversions = sa.Table(
     # A quote is used once.
     sa.Column("quote_id", pg.UUID, sa.ForeignKey("conversion_quotes.id"), nullable=False, unique=True),
     sa.Column("user_id", pg.UUID, nullable=False),
-    # What it was worth in USD when it happened: limits count it.
-    sa.Column("worth", AMOUNT, nullable=False),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.CheckConstraint("created_at = uuid_extract_timestamp(id)", name="time_is_in_id"),
-    sa.CheckConstraint("worth > 0", name="worth"),
     sa.Index("idx_conversions_user_created", "user_id", sa.text("created_at DESC")),
 )
 

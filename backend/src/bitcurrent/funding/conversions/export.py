@@ -1,0 +1,13 @@
+"""Conversions' part of an export of everything about a customer."""
+
+from collections.abc import Iterable
+
+from bitcurrent.funding.conversions import repository
+from bitcurrent.kernel.database import Connection
+from bitcurrent.kernel.ids import UserId
+from bitcurrent.kernel.personal_data import Part
+
+
+def export(connection: Connection, user_id: UserId) -> Iterable[Part]:
+    """What a customer converted."""
+    yield Part("conversions", repository.conversion_rows(connection, user_id))
