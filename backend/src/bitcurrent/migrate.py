@@ -23,7 +23,10 @@ from bitcurrent.compliance.limits import tables as _limits
 from bitcurrent.compliance.stops import tables as _stops
 from bitcurrent.funding.addresses import tables as _addresses
 from bitcurrent.funding.bank_accounts import tables as _bank_accounts
+from bitcurrent.funding.bonuses import tables as _bonuses
 from bitcurrent.funding.conversions import tables as _conversions
+from bitcurrent.funding.deposits import tables as _deposits
+from bitcurrent.funding.inbox import tables as _inbox
 from bitcurrent.funding.payouts import tables as _payouts
 from bitcurrent.funding.provenance import tables as _provenance
 from bitcurrent.funding.withdrawals import tables as _withdrawals
@@ -56,6 +59,9 @@ DESCRIBED = (
     _trading,
     _web,
     _provenance,
+    _inbox,
+    _deposits,
+    _bonuses,
     _bank_accounts,
     _withdrawals,
     _addresses,
@@ -75,6 +81,8 @@ FUNCTION_FILES = (
     ("bitcurrent.trading", "settlement.sql"),
     ("bitcurrent.funding", "functions.sql"),
     ("bitcurrent.funding.provenance", "functions.sql"),
+    ("bitcurrent.funding.deposits", "functions.sql"),
+    ("bitcurrent.funding.bonuses", "functions.sql"),
     ("bitcurrent.funding.withdrawals", "functions.sql"),
     ("bitcurrent.funding.addresses", "functions.sql"),
 )
@@ -125,6 +133,15 @@ APP_WRITES = {
     "exports": "INSERT, DELETE,"
     " UPDATE (state, rows_total, rows_done, bytes, attempts, claimed_at, trouble, finished_at, expires_at)",
     "export_pieces": "INSERT, DELETE",
+    "processor_events": "INSERT, UPDATE (state, attempts, next_at, trouble, applied_at, data_key, body)",
+    # Not what was asked for, and not what was paid: a deposit is credited by its function.
+    "deposits": "INSERT (id, user_id, currency, amount, fee, worth, limit_version, checkout_expires_at, look_at),"
+    " UPDATE (state, updated_at, checkout_id, checkout_url, cancel_requested_at, failure, problem, problem_details,"
+    " card_fingerprint, card_brand, card_last4, card_country, card_authenticated, risk_level, card_read_at, release_at,"
+    " looks, look_at, told_at)",
+    "bonus_campaigns": "INSERT, UPDATE (state, activated_at, ended_at)",
+    "bonuses": "INSERT (id, campaign_id, code, once, user_id, deposit_id, currency, amount, release_at,"
+    " release_volume), UPDATE (state, look_at, ended_at, reason)",
     "lots": "INSERT (id, user_id, currency, amount, fee, payment_intent, release_at),"
     " UPDATE (refunded, disputed, blocked)",
     "debts": "INSERT (id, user_id, currency, cause, cause_id, amount),"
