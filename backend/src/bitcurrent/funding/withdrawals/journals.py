@@ -42,13 +42,6 @@ def settlement(withdrawal: Withdrawal, *, paid: Decimal, network_fee: Decimal | 
     return Journal(kind="withdrawal", reference=f"withdrawal:{withdrawal.id}", moves=tuple(moves))
 
 
-def network_fee(withdrawal: Withdrawal, amount: Decimal) -> Journal:
-    """What the network took, when that was said after the settlement."""
-    outside = house(RAIL_HOUSES[withdrawal.rail], withdrawal.asset)
-    move = Move(source=house("network_fees", withdrawal.asset), target=outside, amount=amount)
-    return Journal(kind="withdrawal_network_fee", reference=f"withdrawal_network_fee:{withdrawal.id}", moves=(move,))
-
-
 def comeback(withdrawal: Withdrawal, amount: Decimal) -> Journal:
     """A bank sent a paid withdrawal back; our fee stays with us, as the payment was made."""
     source = house(RAIL_HOUSES[withdrawal.rail], withdrawal.asset)

@@ -8,13 +8,24 @@ from enum import StrEnum
 from typing import Literal, get_args
 from uuid import UUID
 
+from bitcurrent.compliance.products import Product
 from bitcurrent.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from bitcurrent.kernel.ids import UserId
-from bitcurrent.kernel.money import EXACT, plain
+from bitcurrent.kernel.money import EXACT, places, plain
 from bitcurrent.ledger.model import HouseName
 
 RailName = Literal["card_refund", "bank", "wallet"]
 RAILS: tuple[RailName, ...] = get_args(RailName)
+
+WAYS: Mapping[RailName, str] = {"card_refund": "refund to a card", "bank": "bank transfer", "wallet": "coin transfer"}
+"""Rails as people call them."""
+
+PRODUCTS: Mapping[RailName, Product] = {
+    "card_refund": "card_refund",
+    "bank": "bank_withdrawal",
+    "wallet": "crypto_withdrawal",
+}
+"""What limits and stops call a rail."""
 
 RAIL_HOUSES: Mapping[RailName, HouseName] = {"card_refund": "processor", "bank": "bank", "wallet": "venue"}
 """Out of which house account a rail pays."""
@@ -117,6 +128,29 @@ def terms_of(asset: str, rail: RailName) -> Terms | None:
             )
 
 
+def check_amount(terms: Terms, amount: Decimal) -> None:
+    """Raise AmountOutOfBounds for zero, too little, too much, or more decimals than the rail can pay."""
+    if places(amount) > terms.places:
+        raise AmountOutOfBounds(f"{terms.asset} is paid with at most {terms.places} decimals.", terms.places, terms)
+    if amount < terms.minimum:
+        limit = plain(terms.minimum)
+        raise AmountOutOfBounds(f"At least {limit} {terms.asset} can be withdrawn by {WAYS[terms.rail]}.", limit, terms)
+    if amount > terms.maximum:
+        limit = plain(terms.maximum)
+        raise AmountOutOfBounds(f"At most {limit} {terms.asset} at once by {WAYS[terms.rail]}.", limit, terms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a customer asks for. `fee_max` is the whole fee that they were shown, when they say it."""
+
+    asset: str
+    amount: Decimal
+    rail: RailName
+    destination: UUID | None = None
+    fee_max: Decimal | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawal:
     """One withdrawal. `amount` arrives; `amount + fee + network_fee` leaves the balance."""
@@ -200,7 +234,7 @@ class CannotWithdraw(Invalid):
     code = "withdrawal_not_possible"
 
     def __init__(self, asset: str, rail: RailName) -> None:
-        super().__init__(f"{asset} cannot be withdrawn by {_WAYS[rail]}.", field="asset")
+        super().__init__(f"{asset} cannot be withdrawn by {WAYS[rail]}.", field="asset")
 
 
 class AmountOutOfBounds(Invalid):
@@ -208,8 +242,8 @@ class AmountOutOfBounds(Invalid):
 
     code = "withdrawal_amount"
 
-    def __init__(self, what: str, limit: str, terms: Terms) -> None:
-        super().__init__(what, field="amount", details={"limit": limit, "asset": terms.asset})
+    def __init__(self, what: str, limit: str | int, terms: Terms) -> None:
+        super().__init__(what, field="amount", details={"limit": str(limit), "asset": terms.asset})
 
 
 class FeeChanged(Conflict):
@@ -261,20 +295,6 @@ class CardFirst(Conflict):
         )
 
 
-class NotWithdrawable(Conflict):
-    """Some of the money may not leave so far."""
-
-    code = "not_withdrawable"
-
-    def __init__(self, needed: Decimal, withdrawable: Decimal, asset: str) -> None:
-        super().__init__(
-            f"This needs {plain(needed)} {asset}; {plain(withdrawable)} {asset} may leave now. "
-            "GET /api/wallet/withdrawable says why and from when on more may.",
-            field="amount",
-            details={"needed": plain(needed), "withdrawable": plain(withdrawable), "asset": asset},
-        )
-
-
 class WrongState(Conflict):
     """Too late, or too early, for this."""
 
@@ -302,22 +322,10 @@ class ConfirmationExpired(Conflict):
         super().__init__("This link has expired, and the withdrawal with it. Ask for a new one.")
 
 
-class NoPrice(Unavailable):
-    """What it is worth is not known now, so nobody can say whether it may leave."""
-
-    code = "no_price"
-
-    def __init__(self, asset: str) -> None:
-        super().__init__(f"There is no fresh price for {asset} now. Nothing was done; try again in a moment.")
-
-
 class RailNotReady(Unavailable):
     """This way out is not set up or does not answer."""
 
     code = "rail_unavailable"
 
     def __init__(self, rail: RailName) -> None:
-        super().__init__(f"Withdrawals by {_WAYS[rail]} are not available now. Nothing was done.", field="destination")
-
-
-_WAYS: Mapping[RailName, str] = {"card_refund": "refund to a card", "bank": "bank transfer", "wallet": "coin transfer"}
+        super().__init__(f"Withdrawals by {WAYS[rail]} are not available now. Nothing was done.", field="destination")

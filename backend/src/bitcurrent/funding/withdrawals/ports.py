@@ -5,7 +5,7 @@ A rail's calls to the outside never run in a transaction. When a rail leaves us 
 (certainly nothing happened) or when `ask` answered `nothing_there`, always with the same intent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -109,6 +109,6 @@ class Screening(Protocol):
 class Prices(Protocol):
     """What things are worth."""
 
-    async def in_usd(self, asset: str, amount: Decimal) -> Decimal:
-        """The amount's worth in USD now; raises NoPrice when no fresh price is known."""
+    async def usd(self, assets: Iterable[str]) -> Mapping[str, Decimal]:
+        """USD for one of each asset whose price is fresh; the others are left out. Never in a transaction."""
         ...

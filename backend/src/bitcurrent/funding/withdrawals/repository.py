@@ -1,12 +1,13 @@
 """All the SQL of withdrawals."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from bitcurrent.compliance.limits.model import Usage
 from bitcurrent.funding.withdrawals.model import RailName, State, Step, Withdrawal, WithdrawalFilter
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import UserId
@@ -32,11 +33,6 @@ class NewWithdrawal:
     destination: UUID | None
     destination_label: str
     limit_version: str | None
-
-
-async def lock_customer(connection: Connection, user_id: UserId) -> None:
-    """One withdrawal request of a customer at a time: limits look at the ones before."""
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('withdrawals:' || $1::text, 0))", user_id)
 
 
 async def insert(connection: Connection, new: NewWithdrawal, *, confirm_within: timedelta) -> Withdrawal:
@@ -157,28 +153,35 @@ async def read_steps(connection: Connection, withdrawal_id: UUID) -> list[Step]:
     return [Step(state=State(row["state"]), at=row["at"], reason=row["reason"]) for row in rows]
 
 
-async def used(connection: Connection, user_id: UserId, rails: tuple[RailName, ...], days: int) -> tuple[Decimal, int]:
-    """The worth in USD and the number of a customer's withdrawals of the last days; what came to nothing is out."""
+async def used_since(
+    connection: Connection, user_id: UserId, rail: RailName, since: datetime, asset: str | None
+) -> Usage:
+    """What a customer withdrew by a rail since a moment; what came to nothing is out."""
     row = await connection.fetchrow(
         """
-        SELECT coalesce(sum(worth), 0) AS worth, count(*) AS count FROM withdrawals
-        WHERE user_id = $1 AND rail = ANY ($2) AND created_at > now() - make_interval(days => $3)
+        SELECT coalesce(sum(worth), 0) AS worth, coalesce(sum(amount), 0) AS amount, count(*) AS count,
+            min(created_at) AS oldest
+        FROM withdrawals
+        WHERE user_id = $1 AND rail = $2 AND created_at > $3 AND ($4::text IS NULL OR asset = $4)
           AND state NOT IN ('failed', 'refused', 'canceled', 'expired')
         """,
         user_id,
-        list(rails),
-        days,
+        rail,
+        since,
+        asset,
     )
     assert row is not None
-    return row["worth"], row["count"]
+    return Usage(**dict(row))
 
 
-async def claim(connection: Connection, state: State, *, lease: timedelta, limit: int) -> list[Withdrawal]:
+async def claim(
+    connection: Connection, state: State, rails: Sequence[RailName], *, lease: timedelta, limit: int
+) -> list[Withdrawal]:
     """Withdrawals of a state whose time has come; nobody else gets them until the lease is over."""
     rows = await connection.fetch(
         f"""
         UPDATE withdrawals SET claimed_until = now() + $2, attempts = attempts + 1 WHERE id IN (
-            SELECT id FROM withdrawals WHERE state = $1 AND finished_at IS NULL
+            SELECT id FROM withdrawals WHERE state = $1 AND rail = ANY ($4) AND finished_at IS NULL
               AND (claimed_until IS NULL OR claimed_until < now()) AND (next_at IS NULL OR next_at <= now())
             ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED)
         RETURNING {_WITHDRAWAL}
@@ -186,8 +189,14 @@ async def claim(connection: Connection, state: State, *, lease: timedelta, limit
         state.value,
         lease,
         limit,
+        list(rails),
     )
     return [_withdrawal(row) for row in rows]
+
+
+async def lease(connection: Connection, withdrawal_id: UUID, length: timedelta) -> None:
+    """Nobody else acts on it until then."""
+    await connection.execute("UPDATE withdrawals SET claimed_until = now() + $2 WHERE id = $1", withdrawal_id, length)
 
 
 async def postpone(
