@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from string import Template
 
 from bitcurrent.notifications.factor_letters import FACTOR_LETTERS
+from bitcurrent.notifications.withdrawal_letters import WITHDRAWAL_LETTERS
 
 VALUE_LENGTH_MAX = 500
 LINK_PAGE = "/account/link"
@@ -40,6 +41,7 @@ class Written:
 
 LETTERS: dict[str, Letter] = {
     **{name: Letter(**words) for name, words in FACTOR_LETTERS.items()},
+    **{name: Letter(**words) for name, words in WITHDRAWAL_LETTERS.items()},
     "verify_email": Letter(
         "Confirm your e-mail address",
         ("Somebody, hopefully you, opened a BitCurrent account with this address.",),
