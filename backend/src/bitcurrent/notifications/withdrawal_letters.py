@@ -23,8 +23,10 @@ WITHDRAWAL_LETTERS: dict[str, Words] = {
     "withdrawal_confirm": {
         "subject": "Confirm your withdrawal",
         "paragraphs": (
-            "Somebody, hopefully you, asked from the address $address to withdraw $amount $asset to $destination. "
-            "The fee is $fee $asset.",
+            (
+                "Somebody, hopefully you, asked from the address $address to withdraw $amount $asset to $destination. "
+                "The fee is $fee $asset."
+            ),
             "Compare the amount and the destination before you confirm.",
         ),
         "action": "Confirm this withdrawal",
@@ -49,8 +51,10 @@ WITHDRAWAL_LETTERS: dict[str, Words] = {
     "withdrawal_returned": {
         "subject": "Your withdrawal came back",
         "paragraphs": (
-            "The bank sent your withdrawal of $amount $asset to $destination back to us. The amount is in your "
-            "balance again. Look at the account's details before you try once more.",
+            (
+                "The bank sent your withdrawal of $amount $asset to $destination back to us. The amount is in your "
+                "balance again. Look at the account's details before you try once more."
+            ),
         ),
     },
     "withdrawal_refused": {
@@ -68,8 +72,10 @@ WITHDRAWAL_LETTERS: dict[str, Words] = {
     "bank_account_added": {
         "subject": "A bank account was added",
         "paragraphs": (
-            "The bank account $label was added to your account at $when, from the address $address. It can be used "
-            "from $usable_at on.",
+            (
+                "The bank account $label was added to your account at $when, from the address $address. It can be used "
+                "from $usable_at on."
+            ),
             _NOT_YOU,
         ),
     },
