@@ -1,5 +1,6 @@
 """Funding's laws and what of it holds money, collected from its parts; asked by `ledger.verification.prove`."""
 
+from bitcurrent.funding.conversions.laws import CONVERSION_LAWS
 from bitcurrent.funding.provenance.laws import PROVENANCE_LAWS
 from bitcurrent.ledger.holders import Holder
 from bitcurrent.ledger.verification import Law
@@ -7,4 +8,4 @@ from bitcurrent.ledger.verification import Law
 FUNDING_HOLDERS: tuple[Holder, ...] = ()
 """Parts with rows that set money aside add theirs here."""
 
-FUNDING_LAWS: tuple[Law, ...] = (*PROVENANCE_LAWS,)
+FUNDING_LAWS: tuple[Law, ...] = (*CONVERSION_LAWS, *PROVENANCE_LAWS,)
