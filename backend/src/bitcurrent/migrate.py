@@ -143,7 +143,7 @@ APP_WRITES = {
     "bonuses": "INSERT (id, campaign_id, code, once, user_id, deposit_id, currency, amount, release_at,"
     " release_volume), UPDATE (state, look_at, ended_at, reason)",
     "lots": "INSERT (id, user_id, currency, amount, fee, payment_intent, release_at),"
-    " UPDATE (refunded, disputed, blocked)",
+    " UPDATE (refunded, disputed, blocked, release_at)",
     "debts": "INSERT (id, user_id, currency, cause, cause_id, amount),"
     " UPDATE (amount, collected, written_off, steps, updated_at)",
     "venue_destinations": "INSERT (id, network, asset, address_index, data_key, address),"

@@ -2,8 +2,10 @@
 
 CREATE OR REPLACE FUNCTION keep_lot() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (NEW.id, NEW.user_id, NEW.currency, NEW.amount, NEW.fee, NEW.payment_intent, NEW.release_at)
-        IS DISTINCT FROM (OLD.id, OLD.user_id, OLD.currency, OLD.amount, OLD.fee, OLD.payment_intent, OLD.release_at)
+    -- A release date may come nearer, when more is known of the card; it never moves away.
+    IF (NEW.id, NEW.user_id, NEW.currency, NEW.amount, NEW.fee, NEW.payment_intent)
+        IS DISTINCT FROM (OLD.id, OLD.user_id, OLD.currency, OLD.amount, OLD.fee, OLD.payment_intent)
+        OR NEW.release_at > OLD.release_at
     THEN
         RAISE EXCEPTION 'lot % is what it was', OLD.id USING ERRCODE = 'integrity_constraint_violation';
     END IF;

@@ -8,6 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from bitcurrent.kernel.errors import Conflict, Unavailable
+from bitcurrent.kernel.ids import UserId
 from bitcurrent.kernel.money import EXACT, LEDGER_PLACES, ROUGH, divide_down, plain
 
 ZERO = Decimal(0)
@@ -44,6 +45,19 @@ class Lot:
     def locked_at(self, moment: datetime) -> Decimal:
         """What of it may not leave yet at that moment."""
         return self.remaining if self.blocked or self.release_at > moment else ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """Card money that has just been credited: `amount` is what the card paid, of which `fee` is ours."""
+
+    deposit_id: UUID
+    user_id: UserId
+    currency: str
+    amount: Decimal
+    fee: Decimal
+    payment_intent: str | None
+    release_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from bitcurrent.funding.provenance.model import Cause, Debt, Lot
+from bitcurrent.funding.provenance.model import Cause, Debt, Lot, Receipt
 from bitcurrent.kernel.database import Connection
 from bitcurrent.ledger.model import Balance
 
@@ -51,6 +51,40 @@ async def insert_lot(
         release_at,
     )
     return result == "INSERT 0 1"
+
+
+async def insert_lots(connection: Connection, receipts: Sequence[Receipt]) -> set[UUID]:
+    """Write many at once; which were written now."""
+    rows = await connection.fetch(
+        """
+        INSERT INTO lots (id, user_id, currency, amount, fee, payment_intent, release_at)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::numeric[], $5::numeric[], $6::text[],
+            $7::timestamptz[])
+        ON CONFLICT (id) DO NOTHING RETURNING id
+        """,
+        [each.deposit_id for each in receipts],
+        [each.user_id for each in receipts],
+        [each.currency for each in receipts],
+        [each.amount for each in receipts],
+        [each.fee for each in receipts],
+        [each.payment_intent for each in receipts],
+        [each.release_at for each in receipts],
+    )
+    return {row["id"] for row in rows}
+
+
+async def find_debtors(connection: Connection, user_ids: Sequence[UUID]) -> set[UUID]:
+    """Of these customers those who owe anything."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT user_id FROM debts WHERE user_id = ANY ($1) AND collected + written_off < amount",
+        list(user_ids),
+    )
+    return {row["user_id"] for row in rows}
+
+
+async def release_earlier(connection: Connection, lot_id: UUID, release_at: datetime) -> None:
+    """A lot is released sooner than was thought; never later."""
+    await connection.execute("UPDATE lots SET release_at = $2 WHERE id = $1 AND release_at > $2", lot_id, release_at)
 
 
 async def find_lot(connection: Connection, lot_id: UUID, *, lock: bool = False) -> Lot | None:

@@ -4,7 +4,7 @@ Whoever lets money out calls `lock_money` first: from then on no deposit, disput
 customer moves a balance until the transaction ends, so what was read is still true when it is acted on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -16,6 +16,7 @@ from bitcurrent.funding.provenance.model import (
     InDebt,
     Lot,
     NotReleased,
+    Receipt,
     Worth,
     locked_by_currency,
     owed_by_currency,
@@ -62,6 +63,22 @@ async def receive(
         return Decimal(0)
     crash_point("provenance.received")
     return await collect(connection, user_id, currency)
+
+
+async def receive_many(connection: Connection, receipts: Sequence[Receipt]) -> None:
+    """The same for deposits that were credited together: two statements for all who owe nothing."""
+    written = await repository.insert_lots(connection, receipts)
+    crash_point("provenance.received")
+    fresh = [each for each in receipts if each.deposit_id in written]
+    if fresh:
+        debtors = await repository.find_debtors(connection, [each.user_id for each in fresh])
+        for user_id, currency in sorted({(each.user_id, each.currency) for each in fresh if each.user_id in debtors}):
+            await collect(connection, user_id, currency)
+
+
+async def release_earlier(connection: Connection, deposit_id: UUID, release_at: datetime) -> None:
+    """More is known of the card now: its money is released sooner. A later date changes nothing."""
+    await repository.release_earlier(connection, deposit_id, release_at)
 
 
 async def collect(connection: Connection, user_id: UserId, currency: str) -> Decimal:
