@@ -48,6 +48,8 @@ class Control:
             "cancel": lambda body: self._end(body, self._venue.engine.cancel),
             "event": self._event,
             "fees": lambda _body: {"posted": self._venue.engine.post_fees()},
+            "whitelist": lambda body: {"approved": self._venue.wallets.approve(body.get("address"))},
+            "transfer": self._finish_transfer,
             "streams/close": self._close_streams,
             "credit": self._credit,
         }
@@ -109,6 +111,7 @@ class Control:
                 "positions": {s: text(p.qty) for s, p in venue.account.positions.items() if p.qty},
             },
             "prices": [_price(market, now) for market in venue.market],
+            "transfers": venue.wallets.wire_all(),
             "orders": {order.client_order_id: self._truth(order) for order in orders},
         }
 
@@ -218,6 +221,11 @@ class Control:
         closed = self._venue.trading_stream.close_all() if which != "data" else 0
         closed += self._venue.data_stream.close_all() if which != "trading" else 0
         return {"closed": closed}
+
+    def _finish_transfer(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Complete or fail a transfer now."""
+        done = self._venue.wallets.finish(str(body.get("transfer_id")), str(body.get("status")))
+        return {"id": done.id, "status": done.status}
 
     def _credit(self, body: dict[str, Any]) -> dict[str, Any]:
         """Give the account cash, or coins of a symbol at the price of the moment."""

@@ -18,6 +18,7 @@ Kind = Literal[
     "error_after",
     "cut_after",
     "reject_order",
+    "fail_transfer",
     "drop_event",
     "delay_event",
     "reorder_event",

@@ -59,6 +59,11 @@ def multiple_of(value: Decimal, step: Decimal) -> bool:
     return value % step == 0
 
 
+def round_up(value: Decimal, step: Decimal) -> Decimal:
+    """The smallest whole number of steps that is not below `value`."""
+    return -(-value // step) * step
+
+
 def round_down(value: Decimal, step: Decimal) -> Decimal:
     """The largest whole number of steps that is not above `value`."""
     return value // step * step

@@ -72,6 +72,14 @@ class Account:
         self._store.save_books(self.cash, position)
         return fee, asset
 
+    def withdraw(self, symbol: str, amount: Decimal) -> None:
+        """Take coins out of the account (or, below zero, put them back), with their share of what they cost."""
+        position = self.positions.setdefault(symbol, Position(symbol=symbol))
+        entry = position.cost / position.qty if position.qty else ZERO
+        position.qty -= amount
+        position.cost = (entry * position.qty).quantize(Decimal("1e-18"))
+        self._store.save_books(self.cash, position)
+
     def credit(self, symbol: str | None, amount: Decimal, price: Decimal) -> None:
         """Give the account cash (no symbol) or coins at a price; the operator's hand."""
         if symbol is None:

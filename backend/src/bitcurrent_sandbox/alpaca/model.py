@@ -113,6 +113,43 @@ class FeePosting(msgspec.Struct, kw_only=True):
     at: int
 
 
+class TransferPosting(msgspec.Struct, kw_only=True):
+    """The OCT activity that tells of a completed transfer: coins as a negative `qty`, the network's fee with them."""
+
+    activity_id: str
+    symbol: str
+    qty: Decimal
+    transfer_id: str
+    at: int
+
+
+class Transfer(msgspec.Struct, kw_only=True):
+    """Coins on their way out of the account's wallet; `fails` is how it will end."""
+
+    id: str
+    asset: str
+    chain: str
+    to_address: str
+    amount: Decimal
+    fee: Decimal
+    usd_value: Decimal
+    created_at: int
+    status: str = "PROCESSING"
+    tx_hash: str = ""
+    fails: bool = False
+
+
+class Whitelisted(msgspec.Struct, kw_only=True):
+    """An address that coins may be sent to, once it was approved."""
+
+    id: str
+    asset: str
+    chain: str
+    address: str
+    created_at: int
+    approved: bool = False
+
+
 class Position(msgspec.Struct, kw_only=True):
     """What is held of one coin, net of fees, and what it cost."""
 
@@ -205,6 +242,23 @@ def fee_wire(posting: FeePosting) -> dict[str, Any]:
         "symbol": posting.symbol.replace("/", ""),
         "qty": text(posting.qty),
         "price": text(posting.price),
+        "currency": "USD",
+        "status": "executed",
+    }
+
+
+def transfer_posting_wire(posting: TransferPosting) -> dict[str, Any]:
+    """The OCT activity (on-chain transaction) of a transfer."""
+    return {
+        "id": posting.activity_id,
+        "activity_type": "OCT",
+        "date": clock.iso(posting.at)[:10],
+        "created_at": clock.iso(posting.at),
+        "net_amount": "0",
+        "description": "Crypto withdrawal",
+        "symbol": posting.symbol.replace("/", ""),
+        "qty": text(posting.qty),
+        "transfer_id": posting.transfer_id,
         "currency": "USD",
         "status": "executed",
     }

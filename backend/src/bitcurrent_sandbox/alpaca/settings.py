@@ -21,6 +21,10 @@ class VenueSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     fees_paused: bool = False
     hold_fills: bool = False
     hold_fills_symbols: list[str] = []
+    whitelist_seconds: int = 86_400
+    transfer_ms: int = 2_000
+    transfer_fee_factor: Decimal = Decimal(1)
+    hold_transfers: bool = False
     requests_per_minute: int = 200
     data_requests_per_minute: int = 10_000
     max_trading_connections: int = 5

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bitcurrent_sandbox.alpaca.model import FeePosting, Fill, Order, Position
+from bitcurrent_sandbox.alpaca.model import FeePosting, Fill, Order, Position, Transfer, TransferPosting, Whitelisted
 from bitcurrent_sandbox.alpaca.series import Change
 
 _SCHEMA: Final = """
@@ -42,11 +42,16 @@ CREATE INDEX IF NOT EXISTS activities_by_order ON activities (order_id);
 CREATE INDEX IF NOT EXISTS activities_due ON activities (fee_due) WHERE fee_due = 1;
 CREATE TABLE IF NOT EXISTS positions (symbol TEXT PRIMARY KEY, doc BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS changes (symbol TEXT NOT NULL, at INTEGER NOT NULL, kind TEXT, over TEXT, under TEXT);
+CREATE TABLE IF NOT EXISTS transfers (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, status TEXT NOT NULL, doc BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS transfers_by_status ON transfers (status);
+CREATE TABLE IF NOT EXISTS whitelists (id TEXT PRIMARY KEY, doc BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS watchlists (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, doc BLOB NOT NULL);
 """
-_WIPED: Final = ("orders", "activities", "positions", "changes", "watchlists")
+_WIPED: Final = ("orders", "activities", "positions", "changes", "watchlists", "transfers", "whitelists")
 
-Activity = Fill | FeePosting
+Activity = Fill | FeePosting | TransferPosting
+_SHAPES: Final[dict[str, type[Activity]]] = {"FILL": Fill, "CFEE": FeePosting, "OCT": TransferPosting}
 
 
 class Store:
@@ -242,8 +247,7 @@ class Store:
         )
         found: list[Activity] = []
         for kind, doc in rows:
-            shape: type[Activity] = Fill if kind == "FILL" else FeePosting
-            found.append(msgspec.json.decode(doc, type=shape))
+            found.append(msgspec.json.decode(doc, type=_SHAPES[kind]))
         return found
 
     def _add_activity(self, key: str, kind: str, order_id: str | None, at: int, due: int, doc: Activity) -> None:
@@ -251,6 +255,54 @@ class Store:
             "INSERT INTO activities (id, kind, order_id, at, fee_due, doc) VALUES (?,?,?,?,?,?)",
             (key, kind, order_id, at, due, msgspec.json.encode(doc)),
         )
+
+    # Transfers and the addresses that they may go to
+
+    def add_transfer(self, transfer: Transfer) -> None:
+        """A new transfer."""
+        self._db.execute(
+            "INSERT INTO transfers (id, status, doc) VALUES (?,?,?)",
+            (transfer.id, transfer.status, msgspec.json.encode(transfer)),
+        )
+
+    def save_transfer(self, transfer: Transfer) -> None:
+        """The transfer as it is now."""
+        self._db.execute(
+            "UPDATE transfers SET status = ?, doc = ? WHERE id = ?",
+            (transfer.status, msgspec.json.encode(transfer), transfer.id),
+        )
+
+    def transfer(self, key: str) -> Transfer | None:
+        """One transfer by its id."""
+        row = self._db.execute("SELECT doc FROM transfers WHERE id = ?", (key,)).fetchone()
+        return None if row is None else msgspec.json.decode(row[0], type=Transfer)
+
+    def transfers(self, *, status: str | None = None, limit: int = 1_000) -> list[Transfer]:
+        """Transfers in a status, or all, newest first."""
+        rows = self._db.execute(
+            "SELECT doc FROM transfers WHERE ?1 IS NULL OR status = ?1 ORDER BY seq DESC LIMIT ?2", (status, limit)
+        )
+        return [msgspec.json.decode(row[0], type=Transfer) for row in rows]
+
+    def add_transfer_activity(self, posting: TransferPosting) -> None:
+        """The activity of a completed transfer."""
+        self._add_activity(posting.activity_id, "OCT", None, posting.at, 0, posting)
+
+    def whitelists(self) -> list[Whitelisted]:
+        """Every whitelisted address, in the order in which they came."""
+        rows = self._db.execute("SELECT doc FROM whitelists ORDER BY rowid")
+        return [msgspec.json.decode(row[0], type=Whitelisted) for row in rows]
+
+    def save_whitelisted(self, one: Whitelisted) -> None:
+        """Keep a whitelisted address under its id."""
+        self._db.execute(
+            "INSERT INTO whitelists (id, doc) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET doc = ?2",
+            (one.id, msgspec.json.encode(one)),
+        )
+
+    def delete_whitelisted(self, key: str) -> bool:
+        """Whether there was one to delete."""
+        return self._db.execute("DELETE FROM whitelists WHERE id = ?", (key,)).rowcount > 0
 
     # Positions, cash, bends, watch lists, counts
 

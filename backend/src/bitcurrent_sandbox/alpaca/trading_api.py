@@ -11,7 +11,18 @@ from bitcurrent_sandbox.alpaca.candles import DAY, MICROS
 from bitcurrent_sandbox.alpaca.engine import Engine
 from bitcurrent_sandbox.alpaca.history import portfolio_history
 from bitcurrent_sandbox.alpaca.market import Market
-from bitcurrent_sandbox.alpaca.model import Fill, Order, Position, fee_wire, fill_wire, order_wire, position_wire
+from bitcurrent_sandbox.alpaca.model import (
+    FeePosting,
+    Fill,
+    Order,
+    Position,
+    TransferPosting,
+    fee_wire,
+    fill_wire,
+    order_wire,
+    position_wire,
+    transfer_posting_wire,
+)
 from bitcurrent_sandbox.alpaca.store import Store
 from bitcurrent_sandbox.alpaca.watchlists import Watchlists
 from bitcurrent_sandbox.http import Reply, Request, Router, json_reply
@@ -150,7 +161,7 @@ class TradingApi:
         kinds = path["kind"].split(",") if "kind" in path else query.words(asked, "activity_types")
         category = asked.get("category")
         if category and not kinds:
-            kinds = ["FILL"] if category == "trade_activity" else ["CFEE"]
+            kinds = ["FILL"] if category == "trade_activity" else ["CFEE", "OCT"]
         after, until = query.moment(asked, "after"), query.moment(asked, "until")
         day = query.moment(asked, "date")
         if day is not None:
@@ -164,7 +175,7 @@ class TradingApi:
             newest_first=query.choice(asked, "direction", ("desc", "asc")) == "desc",
             limit=query.count(asked, "page_size", usual=100, most=100),
         )
-        return json_reply([fill_wire(one) if isinstance(one, Fill) else fee_wire(one) for one in found])
+        return json_reply([_activity_wire(one) for one in found])
 
     def _history(self, request: Request, _path: dict[str, str]) -> Reply:
         return json_reply(
@@ -350,3 +361,9 @@ class TradingApi:
         market = self._market[symbol]
         candle = market.series.candle(DAY, now // (DAY * MICROS) - 1, now)
         return market.price(candle.c) if candle else market.last(now)
+
+
+def _activity_wire(one: Fill | FeePosting | TransferPosting) -> dict[str, Any]:
+    if isinstance(one, Fill):
+        return fill_wire(one)
+    return transfer_posting_wire(one) if isinstance(one, TransferPosting) else fee_wire(one)

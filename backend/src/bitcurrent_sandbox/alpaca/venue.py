@@ -21,6 +21,7 @@ from bitcurrent_sandbox.alpaca.settings import VenueSettings
 from bitcurrent_sandbox.alpaca.store import Store
 from bitcurrent_sandbox.alpaca.trading_api import TradingApi
 from bitcurrent_sandbox.alpaca.trading_stream import TradingStream
+from bitcurrent_sandbox.alpaca.wallets import Wallets
 from bitcurrent_sandbox.faults import AFTER, BEFORE, Fault, Faults
 from bitcurrent_sandbox.http import BadBody, Hangup, Reply, Request, Router, Socket, json_reply
 
@@ -65,6 +66,9 @@ class Venue:
         self._limits = {"trading": RateLimit(), "data": RateLimit()}
         self._router = Router()
         TradingApi(engine=self.engine, market=self.market, store=self.store).route(self._router)
+        self.wallets = Wallets(engine=self.engine, store=self.store, settings=self.settings)
+        self.wallets.fails_next = lambda: self.faults.take_event("fail_transfer", "") is not None
+        self.wallets.route(self._router)
         DataApi(self.market).route(self._router)
         self._router.add("GET", "/v2/events/trades", self._events)
         self._tasks: list[asyncio.Task[None]] = []
@@ -100,6 +104,7 @@ class Venue:
             try:
                 self.engine.tick()
                 self.data_stream.pulse()
+                self.wallets.tick()
             except Exception:
                 # One bad moment must not stop the market; it is logged with its trace.
                 log.exception("the pulse failed")
