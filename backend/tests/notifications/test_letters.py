@@ -2,19 +2,25 @@
 
 import re
 from html import unescape
-from string import Template
 
 import pytest
 
-from bitcurrent.notifications.letters import LETTERS, write
+from bitcurrent.notifications.letters import (
+    LETTERS,
+    TEXT_LENGTH_MAX,
+    BadTemplate,
+    read_letter,
+    write,
+    write_note,
+    write_text,
+)
+from bitcurrent.notifications.topics import TOPICS
 
 BASE_URL = "https://broker.example"
 
 
 def _values(template: str) -> dict[str, str]:
-    letter = LETTERS[template]
-    names = {name for text in (*letter.paragraphs, *letter.closing) for name in Template(text).get_identifiers()}
-    return {name: f"the-{name}" for name in names | {"token"}}
+    return {name: f"the-{name}" for name in LETTERS[template].names | {"token"}}
 
 
 @pytest.mark.parametrize("template", LETTERS)
@@ -49,4 +55,49 @@ def test_values_are_escaped_and_lose_their_control_characters() -> None:
 def test_a_letter_loads_nothing_from_anywhere() -> None:
     for template in LETTERS:
         page = write(template, _values(template), BASE_URL).html
-        assert not re.findall(r"<(img|link|script|iframe|style)\b|url\(|@import", page)
+        assert not re.findall(r"<(img|link|script|iframe)\b|url\(|@import", page)
+
+
+def test_a_letter_is_made_for_dark_screens_too() -> None:
+    page = write("password_changed", {"when": "now", "address": "here"}, BASE_URL).html
+    assert 'name="color-scheme" content="light dark"' in page
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_only_what_may_be_switched_off_says_where() -> None:
+    for template, letter in LETTERS.items():
+        written = write(template, _values(template), BASE_URL)
+        assert written.is_essential == TOPICS[letter.topic].essential
+        assert (f"{BASE_URL}/account/notifications" in written.text) == (not written.is_essential)
+
+
+@pytest.mark.parametrize("template", [name for name, letter in LETTERS.items() if letter.phone])
+def test_a_text_is_short_and_holds_no_link(template: str) -> None:
+    text = write_text(template, _values(template))
+    assert text.startswith("BitCurrent: ")
+    assert len(text) <= 160
+    assert "http" not in text
+    assert len(write_text(template, dict.fromkeys(_values(template), "x" * 499))) <= TEXT_LENGTH_MAX
+
+
+@pytest.mark.parametrize("template", LETTERS)
+def test_a_note_holds_no_token(template: str) -> None:
+    assert "the-token" not in write_note(template, _values(template)).body
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("Subject: Tea\n\nWords.\n", "a topic"),
+        ("Subject: Tea\nTopic: tea\n\nWords.\n", "a topic"),
+        ("Topic: security\n\nWords.\n", "a subject"),
+        ("Subject: Tea\nTopic: security\n\n", "words"),
+        ("Subject: Tea\nTopic: security\nBcc: everybody\n\nWords.\n", "no line of a letter's head"),
+        ("Subject: Tea\nSubject: Coffee\nTopic: security\n\nWords.\n", "no line of a letter's head"),
+        ("Subject: Tea\nTopic: security\nAction: Drink\n\nWords.\n", "both"),
+        ("Subject: Tea\nTopic: deposits\nText: Drink\n\nWords.\n", "nobody can choose"),
+    ],
+)
+def test_a_file_that_is_no_letter_is_refused_with_its_name(source: str, why: str) -> None:
+    with pytest.raises(BadTemplate, match=f"tea.txt.*{why}"):
+        read_letter("tea.txt", source)

@@ -1,33 +1,58 @@
-"""What our letters say, and how one becomes text and HTML.
+"""What we write to customers: one file for each letter, which becomes text, HTML, a message in the inbox and a text.
 
-Paragraphs are written once; HTML is the same text, escaped, with the link as a button. A letter never carries what a
-stranger could have typed into it (a display name), so nobody can make us send their words.
+Paragraphs are written once; HTML is the same text, escaped, in the one layout, with the link as a button. A letter
+never carries what a stranger could have typed into it (a display name), so nobody can make us send their words.
+
+A file has lines "Subject:", "Topic:", perhaps "Text:" (what goes to a phone), "Inbox: no" (nothing for the inbox),
+"Action:" and "Purpose:" (a link and what its $token is for); then paragraphs, and behind a line "---" those that
+follow the link. $names are filled in.
 """
 
 import html
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
 from string import Template
+from typing import get_args
 
-from bitcurrent.notifications.factor_letters import FACTOR_LETTERS
-from bitcurrent.notifications.withdrawal_letters import WITHDRAWAL_LETTERS
+from bitcurrent.notifications.topics import TOPICS, Topic
 
 VALUE_LENGTH_MAX = 500
+TEXT_LENGTH_MAX = 300
+"""Of a text to a phone, in characters: two parts of what the network carries."""
 LINK_PAGE = "/account/link"
+PREFERENCES_PAGE = "/account/notifications"
 
-_NOT_YOU = "If this was not you, change your password now and end the sessions that you do not know."
+_HEADERS = frozenset({"subject", "topic", "text", "inbox", "action", "purpose"})
 
 
-@dataclass(frozen=True, slots=True)
+class BadTemplate(ValueError):
+    """A letter's file cannot be read; the message names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A letter with $names to fill in. `purpose` names what the link's $token is for; the page behind it asks first."""
+    """A letter with $names to fill in. `purpose` names what the link's $token is for; the page behind it asks first.
+
+    `phone` is the text to a phone, when there is one; `in_inbox` says whether the inbox gets it too.
+    """
 
     subject: str
+    topic: Topic
     paragraphs: tuple[str, ...]
     action: str | None = None
     purpose: str | None = None
     closing: tuple[str, ...] = ()
+    phone: str | None = None
+    in_inbox: bool = True
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that must be filled in."""
+        texts = (*self.paragraphs, *self.closing, self.phone or "", "$token" if self.purpose else "")
+        return frozenset(name for text in texts for name in Template(text).get_identifiers())
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,145 +62,106 @@ class Written:
     subject: str
     text: str
     html: str
+    is_essential: bool = True
 
 
-LETTERS: dict[str, Letter] = {
-    **{name: Letter(**words) for name, words in FACTOR_LETTERS.items()},
-    **{name: Letter(**words) for name, words in WITHDRAWAL_LETTERS.items()},
-    "verify_email": Letter(
-        "Confirm your e-mail address",
-        ("Somebody, hopefully you, opened a BitCurrent account with this address.",),
-        "Confirm this address",
-        "verify_email",
-        (
-            "The link works once, for $hours hours. Until then you can look around, but not trade.",
-            "If this was not you, do nothing: without the confirmation the account can trade nothing.",
-        ),
-    ),
-    "already_registered": Letter(
-        "You have an account already",
-        (
-            (
-                "Somebody, hopefully you, tried to open a BitCurrent account with this address. There is one already,"
-                " so nothing was changed."
-            ),
-            "Log in with your password, or ask for a new one if you have forgotten it.",
-        ),
-    ),
-    "reset_password": Letter(
-        "Set a new password",
-        ("Somebody, hopefully you, asked for a new password for your account.",),
-        "Set a new password",
-        "reset_password",
-        (
-            "The link works once, for $hours hour. Setting a password ends every session of the account.",
-            "If this was not you, do nothing: your password stays as it is.",
-        ),
-    ),
-    "password_changed": Letter(
-        "Your password was changed",
-        ("The password of your account was changed at $when, from the address $address.", _NOT_YOU),
-    ),
-    "password_reset": Letter(
-        "Your password was set anew",
-        (
-            (
-                "A new password was set by a link that we had sent to this address, at $when, from the address "
-                "$address. Every session was ended."
-            ),
-            "If this was not you, somebody reads your mail: secure your mailbox first, then ask for another link here.",
-        ),
-    ),
-    "confirm_new_email": Letter(
-        "Confirm your new e-mail address",
-        ("Somebody, hopefully you, wants to use this address for a BitCurrent account.",),
-        "Use this address",
-        "change_email",
-        ("The link works once, for $hours hours. If this was not you, do nothing.",),
-    ),
-    "email_change_asked": Letter(
-        "Somebody asked to change your e-mail address",
-        (
-            (
-                "At $when somebody who knows your password asked, from the address $address, to change the e-mail "
-                "address of your account to $new_email. It changes when the new address confirms it."
-            ),
-            _NOT_YOU,
-        ),
-    ),
-    "email_address_taken": Letter(
-        "This address belongs to your account",
-        (
-            (
-                "Somebody tried to use this address for another BitCurrent account. It belongs to yours, so nothing "
-                "was changed. If that was you, log in with this address instead."
-            ),
-        ),
-    ),
-    "email_changed": Letter(
-        "Your e-mail address was changed",
-        (
-            "The e-mail address of your account is now $new_email, since $when. This address is no longer used.",
-            (
-                "If this was not you, take it back with the link. It puts this address back, ends every session, and "
-                "sends you a link for a new password."
-            ),
-        ),
-        "Take it back",
-        "undo_email",
-        ("The link works once, for $hours hours.",),
-    ),
-    "email_change_undone": Letter(
-        "Your e-mail address is back",
-        (
-            (
-                "This is the address of your account again, and every session was ended. Set a new password with the "
-                "link in our other letter."
-            ),
-        ),
-    ),
-    "new_device": Letter(
-        "A login from a new device",
-        (
-            (
-                "Somebody logged in to your account at $when with $device, from the address $address. We had not seen"
-                " this device there before."
-            ),
-            "If this was you, there is nothing to do. " + _NOT_YOU,
-        ),
-    ),
-    "account_closed": Letter(
-        "Your account is closed",
-        (
-            (
-                "Your account was closed at $when, from the address $address. Its sessions and API keys were ended. "
-                "What the law asks us to keep stays with us, and nothing else is done with it."
-            ),
-            "If this was not you, write to our support at once.",
-        ),
-    ),
-}
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A letter as the inbox shows it: without its link, which is for whoever reads the mail."""
 
-LETTERS |= {name: Letter(**words) for name, words in FACTOR_LETTERS.items()}
+    topic: Topic
+    title: str
+    body: str
 
 
 def write(template: str, values: Mapping[str, str], base_url: str) -> Written:
     """A letter, filled in; raises KeyError for an unknown template or a value that is missing."""
     letter = LETTERS[template]
-    clean = {name: _clean(value) for name, value in values.items()}
-    before = [Template(text).substitute(clean) for text in letter.paragraphs]
-    after = [Template(text).substitute(clean) for text in letter.closing]
-    link = f"{base_url.rstrip('/')}{LINK_PAGE}#{letter.purpose}={clean['token']}" if letter.purpose else None
-    text = [*before, *([f"{letter.action}:\n{link}"] if link else []), *after, "BitCurrent"]
-    return Written(letter.subject, "\n\n".join(text) + "\n", _as_html(letter, before, link, after))
+    clean = _clean_all(values)
+    before = [_fill(text, clean) for text in letter.paragraphs]
+    after = [_fill(text, clean) for text in letter.closing]
+    home = base_url.rstrip("/")
+    link = f"{home}{LINK_PAGE}#{letter.purpose}={clean['token']}" if letter.purpose else None
+    essential = TOPICS[letter.topic].essential
+    last = "" if essential else f"Choose what we write to you about: {home}{PREFERENCES_PAGE}"
+    text = [*before, *([f"{letter.action}:\n{link}"] if link else []), *after, *filter(None, [last]), "BitCurrent"]
+    return Written(letter.subject, "\n\n".join(text) + "\n", _as_html(letter, before, link, after, last), essential)
 
 
-def check(template: str, values: Mapping[str, str]) -> None:
-    """Raise KeyError now rather than when it is sent."""
+def write_note(template: str, values: Mapping[str, str]) -> Note:
+    """A letter for the inbox; raises KeyError."""
+    letter = LETTERS[template]
+    clean = _clean_all(values)
+    return Note(letter.topic, letter.subject, "\n\n".join(_fill(text, clean) for text in letter.paragraphs))
+
+
+def write_text(template: str, values: Mapping[str, str]) -> str:
+    """A letter for a phone, cut where it would be too long; raises KeyError, also when there is no such text."""
+    phone = LETTERS[template].phone
+    if phone is None:
+        raise KeyError(template)
+    return _fill(phone, _clean_all(values))[:TEXT_LENGTH_MAX]
+
+
+def check(template: str, values: Mapping[str, str]) -> Letter:
+    """The letter; raises KeyError now rather than when it is sent."""
+    letter = LETTERS[template]
     write(template, values, "http://check")
+    if letter.phone is not None:
+        write_text(template, values)
+    return letter
 
 
-def _as_html(letter: Letter, before: list[str], link: str | None, after: list[str]) -> str:
+def read_letter(name: str, source: str) -> Letter:
+    """A letter from its file's text; raises BadTemplate."""
+    head, _, rest = source.partition("\n\n")
+    headers: dict[str, str] = {}
+    for line in head.splitlines():
+        key, colon, value = line.partition(":")
+        if not colon or key.lower() not in _HEADERS or key.lower() in headers:
+            raise BadTemplate(f"{name}: {line!r} is no line of a letter's head")
+        headers[key.lower()] = value.strip()
+    body, _, closing = rest.partition("\n---\n")
+    topic = next((known for known in get_args(Topic) if known == headers.get("topic")), None)
+    if topic is None or not headers.get("subject") or not _paragraphs(body):
+        raise BadTemplate(f"{name}: a letter needs a subject, a topic that there is, and words")
+    if ("action" in headers) != ("purpose" in headers):
+        raise BadTemplate(f"{name}: a link needs both its words and its purpose")
+    if "text" in headers and not TOPICS[topic].texted:
+        raise BadTemplate(f"{name}: nobody can choose texts about {topic}")
+    return Letter(
+        subject=headers["subject"],
+        topic=topic,
+        paragraphs=_paragraphs(body),
+        action=headers.get("action"),
+        purpose=headers.get("purpose"),
+        closing=_paragraphs(closing),
+        phone=headers.get("text"),
+        in_inbox=headers.get("inbox") != "no",
+    )
+
+
+def _read_all() -> dict[str, Letter]:
+    folder = resources.files("bitcurrent.notifications").joinpath("templates", "letters")
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".txt")), key=lambda file: file.name)
+    return {file.name[:-4]: read_letter(file.name, file.read_text("utf-8")) for file in files}
+
+
+def _paragraphs(text: str) -> tuple[str, ...]:
+    return tuple(" ".join(part.split()) for part in text.split("\n\n") if part.strip())
+
+
+@lru_cache(maxsize=1)
+def _layout() -> Template:
+    folder = resources.files("bitcurrent.notifications").joinpath("templates")
+    return Template(folder.joinpath("layout.html").read_text("utf-8"))
+
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    return Template(text).substitute(values)
+
+
+def _as_html(letter: Letter, before: list[str], link: str | None, after: list[str], last: str) -> str:
     parts = [_paragraph(text) for text in before]
     if link:
         address = html.escape(link)
@@ -183,12 +169,17 @@ def _as_html(letter: Letter, before: list[str], link: str | None, after: list[st
             f'<p style="margin:24px 0"><a href="{address}" style="{_BUTTON}">{html.escape(letter.action or "")}</a></p>'
         )
     parts += [_paragraph(text) for text in after]
-    title = html.escape(letter.subject)
-    return _PAGE.substitute(title=title, body="\n".join(parts))
+    return _layout().substitute(
+        title=html.escape(letter.subject), body="\n".join(parts), footer=f" {html.escape(last)}" if last else ""
+    )
 
 
 def _paragraph(text: str) -> str:
     return f'<p style="margin:0 0 14px">{html.escape(text)}</p>'
+
+
+def _clean_all(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: _clean(value) for name, value in values.items()}
 
 
 def _clean(value: str) -> str:
@@ -201,15 +192,6 @@ _BUTTON = (
     "display:inline-block;padding:10px 18px;border-radius:8px;background:#1f5fd6;color:#ffffff;text-decoration:none;"
     "font-weight:600"
 )
-_PAGE = Template(
-    """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>$title</title></head>
-<body style="margin:0;padding:24px;background:#f4f5f7">
-<div style="max-width:34rem;margin:0 auto;padding:28px;background:#ffffff;border-radius:12px;color:#1c2430;\
-font:16px/1.5 -apple-system,Segoe UI,Roboto,sans-serif">
-<h1 style="margin:0 0 16px;font-size:20px">$title</h1>
-$body
-<p style="margin:24px 0 0;color:#667085;font-size:13px">BitCurrent. We never ask for your password by e-mail.</p>
-</div></body></html>
-"""
-)
+
+LETTERS: dict[str, Letter] = _read_all()
+"""Every letter by its name."""
