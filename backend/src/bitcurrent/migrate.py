@@ -41,6 +41,7 @@ from bitcurrent.ledger import tables as _ledger
 from bitcurrent.market_data import tables as _market_data
 from bitcurrent.notifications import tables as _notifications
 from bitcurrent.portfolio.exports import tables as _exports
+from bitcurrent.reconciliation import tables as _reconciliation
 from bitcurrent.trading import tables as _trading
 from bitcurrent.web import tables as _web
 
@@ -68,6 +69,7 @@ DESCRIBED = (
     _payouts,
     _conversions,
     _exports,
+    _reconciliation,
 )
 """The modules whose tables make up `metadata`."""
 
@@ -85,6 +87,7 @@ FUNCTION_FILES = (
     ("bitcurrent.funding.bonuses", "functions.sql"),
     ("bitcurrent.funding.withdrawals", "functions.sql"),
     ("bitcurrent.funding.addresses", "functions.sql"),
+    ("bitcurrent.reconciliation", "functions.sql"),
 )
 MONTHS_AHEAD = 12
 """Partitions are made this far ahead; the worker goes on with it each day."""
@@ -154,6 +157,13 @@ APP_WRITES = {
     " network_fee, transaction_hash, reason, finished_at)",
     "travel_rule_records": "INSERT, UPDATE (data_key)",
     "orders": "UPDATE (state, venue_order_id, claimed_at, unknown_since, checked_at, cancel_sent_at, updated_at)",
+    "reconciliation_runs": "INSERT, DELETE",
+    "reconciliation_breaks": "INSERT, UPDATE (expected, found, text, state, looks, last_seen, gone_since, opened_at,"
+    " owner, assigned_at, resolved_by, resolved_at, note, journal_reference)",
+    "reconciliation_doubts": "INSERT, DELETE",
+    "reconciliation_cursors": "INSERT, UPDATE",
+    "reconciliation_totals": "INSERT, UPDATE",
+    "processor_lines": "INSERT, UPDATE (reference, bound_at)",
 }
 
 

@@ -137,6 +137,17 @@ class EntryLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HouseMove:
+    """What one journal moved one house account by, in one currency."""
+
+    reference: str
+    kind: str
+    created_at: datetime
+    currency: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """A balance and the lines that made it. `lines` are the newest, `line_count` counts all of them.
 

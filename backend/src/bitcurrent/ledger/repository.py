@@ -1,13 +1,14 @@
 """All the SQL of the ledger."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import UserId
 from bitcurrent.kernel.personal_data import rows_of
-from bitcurrent.ledger.model import Balance, EntryLine, Journal
+from bitcurrent.ledger.model import Balance, EntryLine, HouseMove, Journal
 
 
 async def post_journal(connection: Connection, journal_id: UUID, journal: Journal) -> bool:
@@ -78,6 +79,63 @@ async def sum_entries(connection: Connection, user_id: UserId, currency: str) ->
     )
     assert row is not None
     return row["lines"], row["available"], row["held"]
+
+
+async def sum_house(
+    connection: Connection, accounts: Sequence[str], since: datetime, until: datetime | None
+) -> dict[tuple[str, str], Decimal]:
+    """What moved house accounts in a stretch of time, by (account, currency)."""
+    rows = await connection.fetch(
+        """
+        SELECT account, currency, sum(amount) AS moved FROM entries
+        WHERE user_id IS NULL AND account = ANY ($1::text[]) AND created_at >= $2
+          AND ($3::timestamptz IS NULL OR created_at < $3)
+        GROUP BY account, currency
+        """,
+        list(accounts),
+        since,
+        until,
+    )
+    return {(row["account"], row["currency"]): row["moved"] for row in rows}
+
+
+async def read_moves(connection: Connection, references: Sequence[str], account: str) -> dict[str, dict[str, Decimal]]:
+    """What the journals of these references moved one house account by, by reference and currency."""
+    rows = await connection.fetch(
+        """
+        SELECT r.reference, e.currency, sum(e.amount) AS moved FROM journal_references r
+        LEFT JOIN entries e ON e.journal_id = r.journal_id AND e.created_at = uuid_extract_timestamp(r.journal_id)
+            AND e.account = $2 AND e.user_id IS NULL
+        WHERE r.reference = ANY ($1::text[]) GROUP BY r.reference, e.currency
+        """,
+        list(references),
+        account,
+    )
+    found: dict[str, dict[str, Decimal]] = {}
+    for row in rows:
+        moved = found.setdefault(row["reference"], {})
+        if row["currency"] is not None:
+            moved[row["currency"]] = row["moved"]
+    return found
+
+
+async def list_moves(
+    connection: Connection, account: str, since: datetime, until: datetime, *, limit: int
+) -> list[HouseMove]:
+    """The journals that moved one house account in a stretch of time, oldest first."""
+    rows = await connection.fetch(
+        """
+        SELECT j.reference, j.kind, j.created_at, e.currency, sum(e.amount) AS amount
+        FROM entries e JOIN journals j ON j.id = e.journal_id AND j.created_at = e.created_at
+        WHERE e.user_id IS NULL AND e.account = $1 AND e.created_at >= $2 AND e.created_at < $3
+        GROUP BY j.reference, j.kind, j.created_at, j.id, e.currency ORDER BY j.created_at, j.id LIMIT $4
+        """,
+        account,
+        since,
+        until,
+        limit,
+    )
+    return [HouseMove(**dict(row)) for row in rows]
 
 
 def balance_rows(connection: Connection, user_id: UserId) -> AsyncIterator[Mapping[str, object]]:

@@ -1,5 +1,7 @@
 """The ledger's verbs: post a journal, read balances. Posting happens in the caller's transaction."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -10,7 +12,7 @@ from bitcurrent.kernel.errors import Conflict
 from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.kernel.money import plain
 from bitcurrent.ledger import repository
-from bitcurrent.ledger.model import Balance, Explanation, Journal
+from bitcurrent.ledger.model import Balance, Explanation, HouseMove, HouseName, Journal
 
 
 class InsufficientFunds(Conflict):
@@ -54,6 +56,30 @@ async def read_balance(connection: Connection, user_id: UserId, currency: str) -
 async def find_journal(connection: Connection, reference: str) -> UUID | None:
     """The journal that carries a reference."""
     return await repository.find_journal(connection, reference)
+
+
+async def sum_house(
+    connection: Connection, accounts: Sequence[HouseName], *, since: datetime, until: datetime | None = None
+) -> Mapping[tuple[str, str], Decimal]:
+    """What moved house accounts from a moment on (until before another), by (account, currency)."""
+    return await repository.sum_house(connection, accounts, since, until)
+
+
+async def moves_of(
+    connection: Connection, references: Sequence[str], account: HouseName
+) -> Mapping[str, Mapping[str, Decimal]]:
+    """What journals moved one house account by, by reference and currency. A reference that is not there is left out.
+
+    A journal that did not touch the account is there, and empty.
+    """
+    return await repository.read_moves(connection, references, account) if references else {}
+
+
+async def list_moves(
+    connection: Connection, account: HouseName, *, since: datetime, until: datetime, limit: int
+) -> Sequence[HouseMove]:
+    """The journals that moved one house account in a stretch of time, oldest first."""
+    return await repository.list_moves(connection, account, since, until, limit=limit)
 
 
 async def explain_balance(connection: Connection, user_id: UserId, currency: str, *, limit: int) -> Explanation:

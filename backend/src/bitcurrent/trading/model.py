@@ -370,3 +370,21 @@ class IdempotencyKeyReused(Invalid):
 
     code = "idempotency_key_reused"
     title = "Idempotency-Key was used for something else"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillEvidence:
+    """What one fill moved at the venue: `quantity` of the coin against `cost` of the quote currency, without fees."""
+
+    market: str
+    side: Side
+    quantity: Decimal
+    cost: Decimal
+    filled_at: datetime
+
+    def moved(self) -> tuple[tuple[str, Decimal], tuple[str, Decimal]]:
+        """What it added to what lies there, by asset."""
+        base, _, quote = self.market.partition("/")
+        if self.side is Side.BUY:
+            return (base, self.quantity), (quote, self.cost.copy_negate())
+        return (base, self.quantity.copy_negate()), (quote, self.cost)

@@ -50,6 +50,7 @@ class VenueOrder:
     replaced_by: str | None = None
     replaces: str | None = None
     reason: str | None = None
+    market: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ class VenueFill:
     quantity: Decimal
     price: Decimal
     filled_at: datetime
+    market: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from bitcurrent.integrations.alpaca.client import AlpacaClient
 from bitcurrent.integrations.alpaca.stream import TradeUpdates
 from bitcurrent.kernel.ids import OrderId, UserId
 from bitcurrent.kernel.money import plain
+from bitcurrent.reconciliation.ports import VenueMovement
 from bitcurrent.settings import Settings
 from bitcurrent.trading.model import Order, OrderType, Side, TimeInForce
 from bitcurrent.trading.ports import (
@@ -172,6 +173,17 @@ class AlpacaVenue:
         fees = (self._readable(wire.read_fee_activity, row) for row in rows)
         return [fee for fee in fees if fee is not None], cursor
 
+    async def executions_after(self, cursor: str | None) -> tuple[list[VenueFill], str | None]:
+        """The same as `fills_after` without asking whose orders they are: nothing but pages of activities."""
+        rows, cursor = await self._activities("FILL", cursor, ACTIVITIES_PAGES_MAX)
+        return [self._readable(wire.read_fill_activity, row) for row in rows], cursor
+
+    async def movements_after(self, cursor: str | None) -> tuple[list[VenueMovement], str | None]:
+        """Activities after an activity id, oldest first, that moved cash or coins and are neither fills nor fees."""
+        rows, cursor = await self._activities("", cursor, ACTIVITIES_PAGES_MAX, category="non_trade_activity")
+        movements = (self._readable(wire.read_movement, row) for row in rows)
+        return [movement for movement in movements if movement is not None], cursor
+
     async def holdings(self) -> VenueHoldings:
         """GET /v2/account and /v2/positions."""
         account = await self._poll("/v2/account", {})
@@ -270,7 +282,9 @@ class AlpacaVenue:
         self, types: str, cursor: str | None, pages_max: int, **filters: str
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Activities after a cursor, oldest first. `since:YYYY-MM-DD` starts at a day instead of behind an id."""
-        params = {"activity_types": types, "direction": "asc", "page_size": str(ACTIVITIES_PAGE), **filters}
+        params = {"direction": "asc", "page_size": str(ACTIVITIES_PAGE), **filters}
+        if types:
+            params["activity_types"] = types
         if cursor is not None and cursor.startswith("since:"):
             params["after"] = cursor.removeprefix("since:")
         elif cursor is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from bitcurrent.kernel.ids import OrderId
+from bitcurrent.reconciliation.ports import VenueMovement
 from bitcurrent.trading.model import OrderState
 from bitcurrent.trading.ports import VenueFee, VenueFill, VenueOrder, VenueUpdate
 
@@ -30,6 +31,7 @@ KNOWN_EVENTS = FILL_EVENTS | {
     "order_replace_rejected",
     "order_cancel_rejected",
 }
+FEES_AND_FILLS = frozenset({"FILL", "CFEE", "FEE"})
 QUOTE = "USD"
 """The currency of the venue's cash, and the second half of every pair that it holds as a position."""
 
@@ -90,6 +92,7 @@ def read_order(body: Any) -> VenueOrder:
             replaced_by=body.get("replaced_by") or None,
             replaces=body.get("replaces") or None,
             reason=body.get("reject_reason") or body.get("reason") or None,
+            market=body.get("symbol") or None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"not an order: {type(error).__name__} {error}") from error
@@ -136,6 +139,7 @@ def read_fill_activity(body: Any) -> VenueFill:
             quantity=_decimal(body["qty"]),
             price=_decimal(body["price"]),
             filled_at=_moment(body["transaction_time"]),
+            market=body.get("symbol") or None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Unreadable(f"not a fill activity: {type(error).__name__} {error}") from error
@@ -159,6 +163,31 @@ def read_fee_activity(body: Any) -> VenueFee | None:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"not a fee activity: {type(error).__name__} {error}") from error
+
+
+def read_movement(body: Any) -> VenueMovement | None:
+    """An activity that moved cash or coins without being a trade or its fee; None for those, and when nothing moved.
+
+    Assumed, for it is not published: as with fees, coins are a signed `qty` of what `symbol` names, dollars a signed
+    `net_amount`.
+    """
+    try:
+        kind = str(body["activity_type"])
+        quantity, net = _decimal(body.get("qty") or "0"), _decimal(body.get("net_amount") or "0")
+        if kind in FEES_AND_FILLS or (not quantity and not net):
+            return None
+        symbol = str(body.get("symbol") or "")
+        coins = bool(quantity) and bool(symbol)
+        return VenueMovement(
+            activity_id=str(body["id"]),
+            kind=kind,
+            asset=base_of(symbol) if coins else QUOTE,
+            amount=quantity if coins else net,
+            happened_at=_moment(body.get("created_at") or body["date"]),
+            transfer_id=body.get("transfer_id") or None,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"not an activity: {type(error).__name__} {error}") from error
 
 
 def base_of(symbol: str) -> str:
