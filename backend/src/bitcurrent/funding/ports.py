@@ -260,7 +260,7 @@ class Processor(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """A transfer of coins out of the venue's wallet, as the venue has it."""
+    """A transfer of coins out of the venue's wallet, as the venue has it. `network_fee` is what it cost beside."""
 
     id: str
     status: TransferStatus
@@ -273,32 +273,53 @@ class Transfer:
     created_at: datetime
 
 
-class Wallets(Protocol):
-    """The venue's wallets: coins leave through them, to addresses that were told to it before."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedAddress:
+    """An address that the venue was told. It sends there once it has approved it, a day later."""
 
-    async def estimate_fee(self, *, asset: str, to_address: str, amount: Decimal) -> Decimal:
+    id: str
+    chain: str
+    address: str
+    approved: bool
+
+
+class Wallets(Protocol):
+    """The venue's wallets: coins leave through them, to addresses that were told to it before.
+
+    `chain` is named for coins that have several, and None where the venue derives it from coin and address.
+    """
+
+    async def own_address(self, *, asset: str, chain: str | None) -> str:
+        """Where the venue takes such coins for us. Raises NotSent, RefusedOutside."""
+        ...
+
+    async def estimate_fee(self, *, asset: str, chain: str | None, to_address: str, amount: Decimal) -> Decimal:
         """The network's fee of such a transfer now, in the asset. Raises NotSent, RefusedOutside."""
         ...
 
-    async def allow_address(self, *, asset: str, address: str) -> str:
-        """Tell the venue an address; its id there. Telling it twice is one.
+    async def allow_address(self, *, asset: str, chain: str | None, address: str) -> AllowedAddress:
+        """Tell the venue an address. It takes one only once: ask `allowed_addresses` before and after.
 
         Raises NotSent, OutcomeUnknown, RefusedOutside.
         """
         ...
 
-    async def allowed_addresses(self) -> Mapping[tuple[str, str], tuple[str, str]]:
-        """(asset, address) to (id there, its state there: PENDING or ACTIVE). Raises NotSent, RefusedOutside."""
+    async def forget_address(self, allowed_id: str) -> None:
+        """The venue sends nothing there any more; again is no error. Raises NotSent, OutcomeUnknown, RefusedOutside."""
         ...
 
-    async def send(self, *, asset: str, amount: Decimal, address: str) -> Transfer:
+    async def allowed_addresses(self) -> Sequence[AllowedAddress]:
+        """Every address that it was told. Raises NotSent, RefusedOutside."""
+        ...
+
+    async def send(self, *, asset: str, chain: str | None, amount: Decimal, address: str) -> Transfer:
         """Ask for a transfer. The venue knows no idempotency key: after OutcomeUnknown only `transfers` tells.
 
         Raises NotSent, OutcomeUnknown, RefusedOutside.
         """
         ...
 
-    async def transfers(self, *, asset: str | None = None) -> Sequence[Transfer]:
+    async def transfers(self) -> Sequence[Transfer]:
         """The account's outgoing transfers, newest first. Raises NotSent, RefusedOutside."""
         ...
 
