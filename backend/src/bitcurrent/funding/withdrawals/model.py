@@ -88,6 +88,28 @@ TOLD: Mapping[State, str] = {
 """What a state means, for the customer."""
 
 
+REASONS: Mapping[str, str] = {
+    "asked": "You canceled it.",
+    "not_confirmed": "The link in the mail was not used within 24 hours.",
+    "not_screened": "Every withdrawal is looked at by a person here.",
+    "above_limit": "Large withdrawals are looked at by two people.",
+    "approved_by_people": "Two people have looked at it.",
+    "refused_by_operator": "Our team refused it. Write to support if you do not know why.",
+    "in_debt": "A card payment was taken back meanwhile; the debt has to be paid first.",
+    "partly_paid": "A part could not be paid and is back in your balance.",
+}
+"""Why it is where it is, for the customer; a rail's own codes are told in general words."""
+
+
+def told_reason(withdrawal_state: State, reason: str | None) -> str | None:
+    """A reason in plain words; none where there is nothing to add to the state."""
+    if reason is None:
+        return None
+    if withdrawal_state in {State.FAILED, State.RETURNED}:
+        return REASONS.get(reason, "The bank, card or network did not take it.")
+    return REASONS.get(reason, "A rule asked for a closer look.")
+
+
 def may_follow(before: State, after: State) -> bool:
     """Whether a withdrawal in one state may go on to the other."""
     return after in TRANSITIONS[before]
