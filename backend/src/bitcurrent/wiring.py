@@ -119,7 +119,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         market_source = await stack.enter_async_context(AlpacaData.connect(settings))
         market_data = await stack.enter_async_context(MarketData(database=database, redis=redis, source=market_source))
         trading = Trading(database, redis, market_data)
-        portfolio = PortfolioReader(database, market_data)
+        portfolio = PortfolioReader(database, market_data, exchange_rates)
         approvals = Approvals()
         limits = Limits(approvals)
         yield Brokerage(

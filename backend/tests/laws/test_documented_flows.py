@@ -11,9 +11,11 @@ from uuid import UUID
 import pytest
 
 from bitcurrent.demo_data import VENUE_CASH
+from bitcurrent.funding.conversions import repository as conversions_repository
+from bitcurrent.funding.conversions.model import Rate, convert_journal, terms_of
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.database import Connection
-from bitcurrent.kernel.ids import OrderId, UserId, new_id
+from bitcurrent.kernel.ids import OrderId, UserId, id_time, new_id
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.ledger.model import Journal, Move, house
 from bitcurrent.ledger.service import post
@@ -104,6 +106,20 @@ async def venue_fee(ann: Ann) -> list[str]:
     return ["venue_fee"]
 
 
+async def convert(ann: Ann) -> list[str]:
+    rate = Rate(base="USD", quote="EUR", middle=Decimal("0.8"), at=now(), source="test")
+    terms = terms_of(
+        from_currency="USD", to_currency="EUR", give=Decimal(100), get=None, rate=rate, spread_bps=Decimal(50)
+    )
+    quote = await conversions_repository.insert_quote(
+        ann.connection, new_id(), ann.id, terms, worth=Decimal(100), rate=rate
+    )
+    conversion_id = new_id()
+    await conversions_repository.insert_conversion(ann.connection, conversion_id, quote, at=id_time(conversion_id))
+    await post(ann.connection, convert_journal(conversion_id, ann.id, terms))
+    return ["convert"]
+
+
 async def _newest(ann: Ann) -> OrderId:
     found: UUID = await ann.connection.fetchval(
         "SELECT id FROM orders WHERE user_id = $1 ORDER BY id DESC LIMIT 1", ann.id
@@ -112,7 +128,7 @@ async def _newest(ann: Ann) -> OrderId:
 
 
 FLOWS: tuple[Callable[[Ann], Awaitable[list[str]]], ...] = (
-    demo_credit, venue_funding, hold, fill_buy, fill_sell, release, replace, venue_fee,
+    demo_credit, venue_funding, hold, fill_buy, fill_sell, release, replace, venue_fee, convert,
 )  # fmt: skip
 
 

@@ -77,6 +77,10 @@ class BotApi:
         """The actor and all they have at the prices of now; raises QuoteUnavailable when a price is missing."""
         portfolio = await self._portfolio.portfolio(actor.user_id)
         self._holdings_in(portfolio)
+        for cash in portfolio.all_cash:
+            if cash.rate is None:
+                # As with coins: an account must not look poorer than it is.
+                raise QuoteUnavailable(f"No exchange rate of {cash.currency} is known now.", field="currency")
         async with self._database.read() as connection:
             user = await self._identity.user(connection, actor.user_id)
         return Account(user=user, portfolio=portfolio)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from bitcurrent.kernel.currencies import BASE
 from bitcurrent.kernel.money import LEDGER_PLACES, ROUGH, round_down
 from bitcurrent.ledger.model import Balance
 from bitcurrent.trading.model import OrderHold, TradedPosition
 
-CASH = "USD"
-"""The currency in which everything is valued."""
+CASH = BASE
+"""The currency in which everything is valued first; `View` shows it in another."""
 
 _STEP = Decimal(1).scaleb(-LEDGER_PLACES)
 _PERCENT_STEP = Decimal("0.01")
@@ -25,6 +26,41 @@ class Price:
     at: datetime
     stale: bool
     day_before: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The currency in which somebody wants to see figures, and how many of it a USD is in the middle."""
+
+    currency: str
+    rate: Decimal
+
+    def of(self, amount: Decimal) -> Decimal:
+        """An amount of USD in this currency; for showing only."""
+        return amount if self.currency == CASH else _down(ROUGH.multiply(amount, self.rate))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cash:
+    """Money of one currency. `rate` is USD for one unit; None when nobody can say now."""
+
+    balance: Balance
+    rate: Decimal | None
+    rate_at: datetime | None
+
+    @property
+    def currency(self) -> str:
+        """Its code."""
+        return self.balance.currency
+
+    @property
+    def value(self) -> Decimal | None:
+        """All of it in USD."""
+        return self.worth_of(self.balance.total)
+
+    def worth_of(self, amount: Decimal) -> Decimal | None:
+        """A part of it in USD."""
+        return None if self.rate is None else _down(ROUGH.multiply(amount, self.rate))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +150,12 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portfolio:
-    """Everything a customer has, valued in USD at one moment."""
+    """Everything a customer has, valued in USD at one moment. `cash` is the USD, `currencies` are the others."""
 
     as_of: datetime
     cash: Balance
     positions: tuple[Position, ...]
+    currencies: tuple[Cash, ...] = ()
 
     @property
     def owned(self) -> tuple[Position, ...]:
@@ -131,9 +168,20 @@ class Portfolio:
         return sum_of([position.value for position in self.owned])
 
     @property
+    def all_cash(self) -> tuple[Cash, ...]:
+        """Every currency's money, USD first."""
+        dollars = Cash(balance=self.cash, rate=Decimal(1), rate_at=None)
+        return (dollars, *(cash for cash in self.currencies if cash.balance.total > 0))
+
+    @property
+    def cash_value(self) -> Decimal:
+        """The worth of all money that has a rate."""
+        return sum_of([cash.value for cash in self.all_cash])
+
+    @property
     def total(self) -> Decimal:
-        """Cash and coins together."""
-        return ROUGH.add(self.cash.total, self.coins_value)
+        """Cash of every currency and coins together."""
+        return ROUGH.add(self.cash_value, self.coins_value)
 
     @property
     def unrealized(self) -> Decimal:
@@ -163,12 +211,13 @@ class Portfolio:
     @property
     def stale(self) -> bool:
         """Whether a price that was used is too old to rely on, or one is missing."""
-        return any(position.price is None or position.price.stale for position in self.owned)
+        return bool(self.unpriced) or any(position.price and position.price.stale for position in self.owned)
 
     @property
     def unpriced(self) -> tuple[str, ...]:
-        """Coins that are there and not in the total, for want of a price."""
-        return tuple(position.currency for position in self.owned if position.price is None)
+        """Coins and currencies that are there and not in the total, for want of a price or a rate."""
+        coins = tuple(position.currency for position in self.owned if position.price is None)
+        return (*coins, *(cash.currency for cash in self.all_cash if cash.rate is None))
 
     def share_of(self, position: Position) -> Decimal | None:
         """A coin's part of the total, in percent."""

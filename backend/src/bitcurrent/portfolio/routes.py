@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from bitcurrent.identity.guards import requires_scope
@@ -24,6 +24,12 @@ from bitcurrent.web.pages import LIMIT_DEFAULT, Fields, Limit, choose_fields
 from bitcurrent.web.schemas import Page
 
 TAGS = ["Portfolio"]
+InCurrency = Annotated[
+    str | None,
+    QueryParameter(
+        name="currency", max_length=3, description="Of the figures: USD (by default), EUR or GBP."
+    ),
+]
 AssetPath = Annotated[str, PathParameter(max_length=40, description="The currency's code, such as USD or BTC.")]
 
 
@@ -66,10 +72,13 @@ async def explain_balance(
     tags=TAGS,
     guards=[requires_scope("read")],
 )
-async def list_positions(actor: NamedDependency[Actor], portfolio: NamedDependency[PortfolioReader]) -> PositionsAnswer:
-    """Every coin that you have: average cost, worth, gains and the last 24 hours."""
+async def list_positions(
+    actor: NamedDependency[Actor], portfolio: NamedDependency[PortfolioReader], currency: InCurrency = None
+) -> PositionsAnswer:
+    """Every coin that you have: average cost, worth, gains and the last 24 hours, at today's rate of the currency."""
+    view = await portfolio.view(currency)
     found = await portfolio.portfolio(actor.user_id)
-    return PositionsAnswer(as_of=found.as_of, items=positions_answer(found))
+    return PositionsAnswer(as_of=found.as_of, valued_in=view.currency, items=positions_answer(found, view))
 
 
 @get(
@@ -79,9 +88,12 @@ async def list_positions(actor: NamedDependency[Actor], portfolio: NamedDependen
     tags=TAGS,
     guards=[requires_scope("read")],
 )
-async def read_portfolio(actor: NamedDependency[Actor], portfolio: NamedDependency[PortfolioReader]) -> PortfolioAnswer:
-    """Cash and coins in USD now, with the time of the prices and what was gained."""
-    return portfolio_answer(await portfolio.portfolio(actor.user_id))
+async def read_portfolio(
+    actor: NamedDependency[Actor], portfolio: NamedDependency[PortfolioReader], currency: InCurrency = None
+) -> PortfolioAnswer:
+    """Cash and coins in one currency now, with the time of the prices and what was gained."""
+    view = await portfolio.view(currency)
+    return portfolio_answer(await portfolio.portfolio(actor.user_id), view)
 
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (list_balances, explain_balance, list_positions, read_portfolio)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from bitcurrent.ledger.model import EntryLine, Explanation
-from bitcurrent.portfolio.model import CASH, ExplainedBalance, Portfolio, Position
+from bitcurrent.portfolio.model import CASH, Cash, ExplainedBalance, Portfolio, Position, View, sum_of
 from bitcurrent.portfolio.wording import meaning_of
 from bitcurrent.trading.model import OrderHold, OrderState, OrderType, Side
 from bitcurrent.web.amounts import Amount
@@ -67,7 +67,7 @@ class ExplanationAnswer(Answer, frozen=True, kw_only=True):
 
 
 class PositionAnswer(Answer, frozen=True, kw_only=True):
-    """One coin. Costs, values and gains in USD; null where there is no price, or nothing to compare with.
+    """One coin. Costs, values and gains in the currency asked for; null without a price, or anything to compare with.
 
     `day_change` is what the quantity you have now gained or lost in the last 24 hours.
     """
@@ -92,21 +92,38 @@ class PositionAnswer(Answer, frozen=True, kw_only=True):
 
 
 class PositionsAnswer(Answer, frozen=True, kw_only=True):
-    """Every coin that you have now, the most valuable first."""
+    """Every coin that you have now, the most valuable first; `valued_in` is the currency of the figures."""
 
     as_of: datetime
+    valued_in: str
     items: list[PositionAnswer]
 
 
+class CashAnswer(Answer, frozen=True, kw_only=True):
+    """Money of one currency; `value` is all of it in the portfolio's currency, null when there is no rate now."""
+
+    currency: str
+    available: Amount
+    held: Amount
+    total: Amount
+    value: Amount | None
+    rate_at: datetime | None
+
+
 class PortfolioAnswer(Answer, frozen=True, kw_only=True):
-    """What your account is worth in USD, by prices of which the oldest is of `priced_at`; without `unpriced` coins."""
+    """What your account is worth in `currency`, by prices of which the oldest is of `priced_at`; without `unpriced`.
+
+    `cash` is the money of all your currencies; `cash_by_currency` tells them apart, each in itself and its `value`.
+    """
 
     as_of: datetime
     currency: str
+    rate: Amount
     total: Amount
     cash: Amount
     cash_available: Amount
     cash_held: Amount
+    cash_by_currency: list[CashAnswer]
     coins: Amount
     unrealized: Amount
     realized: Amount
@@ -178,54 +195,76 @@ def line_answer(line: EntryLine) -> LineAnswer:
     )
 
 
-def position_answer(position: Position, portfolio: Portfolio) -> PositionAnswer:
+def position_answer(position: Position, portfolio: Portfolio, view: View) -> PositionAnswer:
     """A coin for its customer."""
     price = position.price
+
+    def shown(amount: Decimal | None) -> Amount | None:
+        return None if amount is None else Amount(view.of(amount))
+
     return PositionAnswer(
         symbol=f"{position.currency}/{CASH}",
         currency=position.currency,
         quantity=Amount(position.quantity),
         available=Amount(position.balance.available),
         held=Amount(position.balance.held),
-        average_cost=_amount(position.average_cost),
-        cost=Amount(position.cost),
-        price=_amount(price.price if price else None),
+        average_cost=shown(position.average_cost),
+        cost=Amount(view.of(position.cost)),
+        price=shown(price.price if price else None),
         price_at=price.at if price else None,
         stale=price is None or price.stale,
-        market_value=_amount(position.value),
+        market_value=shown(position.value),
         share_percent=_amount(portfolio.share_of(position)),
-        unrealized=_amount(position.unrealized),
+        unrealized=shown(position.unrealized),
         unrealized_percent=_amount(position.unrealized_percent),
-        realized=Amount(position.realized),
-        day_change=_amount(position.day_change),
+        realized=Amount(view.of(position.realized)),
+        day_change=shown(position.day_change),
         day_change_percent=_amount(position.day_change_percent),
     )
 
 
-def positions_answer(portfolio: Portfolio) -> list[PositionAnswer]:
+def positions_answer(portfolio: Portfolio, view: View) -> list[PositionAnswer]:
     """The coins that are there, the most valuable first; those without a price last."""
     ordered = sorted(portfolio.owned, key=lambda position: (-(position.value or Decimal(0)), position.currency))
-    return [position_answer(position, portfolio) for position in ordered]
+    return [position_answer(position, portfolio, view) for position in ordered]
 
 
-def portfolio_answer(portfolio: Portfolio) -> PortfolioAnswer:
+def cash_answer(cash: Cash, view: View) -> CashAnswer:
+    """Money of one currency for its customer."""
+    value = cash.value
+    return CashAnswer(
+        currency=cash.currency,
+        available=Amount(cash.balance.available),
+        held=Amount(cash.balance.held),
+        total=Amount(cash.balance.total),
+        value=None if value is None else Amount(view.of(value)),
+        rate_at=cash.rate_at,
+    )
+
+
+def portfolio_answer(portfolio: Portfolio, view: View) -> PortfolioAnswer:
     """The whole account for its customer."""
+    cash = portfolio.all_cash
+    free = sum_of([each.worth_of(each.balance.available) for each in cash])
+    held = sum_of([each.worth_of(each.balance.held) for each in cash])
     return PortfolioAnswer(
         as_of=portfolio.as_of,
-        currency=CASH,
-        total=Amount(portfolio.total),
-        cash=Amount(portfolio.cash.total),
-        cash_available=Amount(portfolio.cash.available),
-        cash_held=Amount(portfolio.cash.held),
-        coins=Amount(portfolio.coins_value),
-        unrealized=Amount(portfolio.unrealized),
-        realized=Amount(portfolio.realized),
-        day_change=Amount(portfolio.day_change),
+        currency=view.currency,
+        rate=Amount(view.rate),
+        total=Amount(view.of(portfolio.total)),
+        cash=Amount(view.of(portfolio.cash_value)),
+        cash_available=Amount(view.of(free)),
+        cash_held=Amount(view.of(held)),
+        cash_by_currency=[cash_answer(each, view) for each in cash],
+        coins=Amount(view.of(portfolio.coins_value)),
+        unrealized=Amount(view.of(portfolio.unrealized)),
+        realized=Amount(view.of(portfolio.realized)),
+        day_change=Amount(view.of(portfolio.day_change)),
         day_change_percent=_amount(portfolio.day_change_percent),
         priced_at=portfolio.priced_at,
         stale=portfolio.stale,
         unpriced=list(portfolio.unpriced),
-        positions=positions_answer(portfolio),
+        positions=positions_answer(portfolio, view),
     )
 
 

@@ -5,15 +5,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+from bitcurrent.funding.conversions.model import currency_named
+from bitcurrent.funding.conversions.rates import Rates
 from bitcurrent.kernel.cache import NextFlight
 from bitcurrent.kernel.clock import now
+from bitcurrent.kernel.currencies import CURRENCIES
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import NotFound
 from bitcurrent.kernel.ids import UserId
 from bitcurrent.ledger import service as ledger
 from bitcurrent.ledger.model import Balance, Explanation
 from bitcurrent.market_data.service import QUOTE_AGE_SECONDS_MAX, MarketData
-from bitcurrent.portfolio.model import CASH, ExplainedBalance, Portfolio, Position, Price, sum_of
+from bitcurrent.portfolio.model import CASH, Cash, ExplainedBalance, Portfolio, Position, Price, View, sum_of
 from bitcurrent.trading.holdings import HOLDS_MAX, list_holds, list_positions
 from bitcurrent.trading.model import OrderHold, TradedPosition
 
@@ -33,8 +36,9 @@ class NoSuchBalance(NotFound):
 class PortfolioReader:
     """Reads; it changes nothing. What one call reads is of one moment."""
 
-    def __init__(self, database: Database, market_data: MarketData) -> None:
+    def __init__(self, database: Database, market_data: MarketData, rates: Rates) -> None:
         self._database = database
+        self._rates = rates
         self._market_data = market_data
         # A page with many parts asks for the same thing many times at once.
         self._balances: NextFlight[list[ExplainedBalance]] = NextFlight()
@@ -69,6 +73,7 @@ class PortfolioReader:
         async with snapshot(self._database) as connection:
             balances = {balance.currency: balance for balance in await ledger.read_balances(connection, user_id)}
             traded = {position.currency: position for position in await list_positions(connection, user_id)}
+        others = [balances.pop(code) for code in CURRENCIES if code != CASH and code in balances]
         cash = balances.pop(CASH, Balance(currency=CASH, available=Decimal(0), held=Decimal(0)))
         return Portfolio(
             as_of=now(),
@@ -79,9 +84,19 @@ class PortfolioReader:
                     traded=traded.get(coin, _never_traded(coin)),
                     price=self._price(coin),
                 )
-                for coin in sorted({*balances, *traded} - {CASH})
+                for coin in sorted({*balances, *traded} - set(CURRENCIES))
             ),
+            currencies=tuple([await self._cash(balance) for balance in others]),
         )
+
+    async def _cash(self, balance: Balance) -> Cash:
+        rate = await self._rates.find_worth(balance.currency)
+        return Cash(balance=balance, rate=rate.middle if rate else None, rate_at=rate.at if rate else None)
+
+    async def view(self, currency: str | None) -> View:
+        """How to show figures in a currency, USD by default; raises UnknownCurrency, RateStale, Unavailable."""
+        wanted = currency_named(currency or CASH, "currency").code
+        return View(currency=wanted, rate=(await self._rates.middle(CASH, wanted)).middle)
 
     def _price(self, coin: str) -> Price | None:
         """The middle of the market, else its last trade: what it is worth to nobody in particular."""

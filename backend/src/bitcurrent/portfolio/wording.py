@@ -6,6 +6,7 @@ _MEANINGS = {
     "release": "Given back when an order ended",
     "rehold": "Changed with the order that was replaced",
     "demo_credit": "Demo money",
+    "convert": "Converted into another currency",
     "venue_fee": "Fee of the venue",
     "adjustment": "Corrected by us",
 }

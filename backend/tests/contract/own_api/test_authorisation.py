@@ -130,6 +130,7 @@ async def _belongings(app: Litestar, http: httpx.AsyncClient, ann: Person) -> di
     # The venue has it: it can be replaced.
     async with app.state["database"].transaction() as connection:
         await connection.fetchval("SELECT mark_submitted($1, 'venue-1')", UUID(placed.json()["id"]))
+    conversion = await _converted(http, ann)
     key_id, _ = await create_key(http, ann, "read")
     passkey = new_id()
     async with app.state["database"].transaction() as connection:
@@ -147,11 +148,20 @@ async def _belongings(app: Litestar, http: httpx.AsyncClient, ann: Person) -> di
         "key_id": key_id,
         "passkey_id": str(passkey),
         # Operators' business: a customer must not learn whether they exist.
+        "conversion_id": conversion,
         "approval_id": str(new_id()),
         "request_id": str(new_id()),
         "stop_id": str(new_id()),
         "user_id": ann.id,
     }
+
+
+async def _converted(http: httpx.AsyncClient, ann: Person) -> str:
+    wish = {"from": "USD", "to": "EUR", "give": "10"}
+    quote = (await http.post("/api/conversions/quote", json=wish, headers=ann.bearer)).json()
+    done = await http.post("/api/conversions", json={"quote_id": quote["id"]}, headers=ann.bearer)
+    assert done.status_code == 201, done.text
+    return str(done.json()["id"])
 
 
 def _parameters(operation: Operation) -> Iterator[str]:

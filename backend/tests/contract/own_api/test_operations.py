@@ -12,7 +12,7 @@ from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.web.openapi import describe
-from tests.contract.own_api import identity_operations, notice_operations
+from tests.contract.own_api import currency_operations, identity_operations, notice_operations
 from tests.contract.own_api.house import House
 from tests.support import books
 from tests.support.brokerage import client_of, running_api, settings_for
@@ -169,6 +169,7 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
 @pytest.mark.parametrize(
     "exercise",
     [
+        currency_operations.conversions,
         identity_operations.accounts_by_mail,
         identity_operations.tokens_for_browsers,
         identity_operations.api_keys,
