@@ -18,6 +18,7 @@ from bitcurrent.backoffice import fx_routes, limits_routes, lost_factor_routes
 from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.botapi import routes as botapi_routes
 from bitcurrent.compliance.stops import routes as stops_routes
+from bitcurrent.funding.addresses import routes as address_routes
 from bitcurrent.funding.conversions import routes as conversion_routes
 from bitcurrent.identity import routes as identity_routes
 from bitcurrent.identity.accounts import routes as account_routes
@@ -48,6 +49,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *market_data_routes.ROUTES,
     *trading_routes.ROUTES,
     *portfolio_routes.ROUTES,
+    *address_routes.ROUTES,
     *conversion_routes.ROUTES,
     *backoffice_routes.ROUTES,
     *fx_routes.ROUTES,

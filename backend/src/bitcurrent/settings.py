@@ -64,6 +64,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_factor: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     # How long everybody is told before every second factor of an account is removed: three days by default.
     lost_factor_wait_seconds: Annotated[int, msgspec.Meta(ge=1, le=31_536_000)] = 259_200
+    # How long a new bank account or withdrawal address waits before money can leave to it: a day by default.
+    destination_wait_seconds: Annotated[int, msgspec.Meta(ge=0, le=31_536_000)] = 86_400
+    # From this worth on, in USD, a transfer of coins must say who receives it (the Travel Rule); 0 always.
+    travel_rule_usd: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 1_000
     # Texts (codes by SMS, an extra): without account, token and sender none are sent.
     twilio_account_sid: str = ""
     twilio_auth_token: str = ""

@@ -6,6 +6,7 @@ API, worker, live server and tests open the same `Brokerage` and take from it wh
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from redis.asyncio import Redis
@@ -13,6 +14,9 @@ from redis.asyncio import Redis
 from bitcurrent.botapi.service import BotApi
 from bitcurrent.compliance.limits.service import Limits
 from bitcurrent.compliance.stops.service import Stops
+from bitcurrent.funding.addresses.export import erase as erase_addresses
+from bitcurrent.funding.addresses.export import export_with as export_addresses_with
+from bitcurrent.funding.addresses.service import AddressBook
 from bitcurrent.funding.conversions.export import export as export_conversions
 from bitcurrent.funding.conversions.rates import FixedRates, NoRates, Rates
 from bitcurrent.funding.conversions.service import Conversions
@@ -74,6 +78,7 @@ class Brokerage:
     processor: Processor
     exchange_rates: Rates
     conversions: Conversions
+    address_book: AddressBook
     market_data: MarketData
     market_list: MarketList
     trading: Trading
@@ -143,8 +148,15 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 redis,
                 identity,
                 erase_after_days=settings.erase_after_days,
-                exports=(export_with(identity.vault), export_books, export_orders, export_conversions, export_letters),
-                erases=(erase_letters,),
+                exports=(
+                    export_with(identity.vault),
+                    export_books,
+                    export_orders,
+                    export_conversions,
+                    export_letters,
+                    export_addresses_with(identity.vault),
+                ),
+                erases=(erase_letters, erase_addresses),
             ),
             factors=factors,
             enrolment=Enrolment(database=database, identity=identity, factors=factors, party=party, notices=notices),
@@ -153,6 +165,11 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             market_source=market_source,
             processor=processor,
             exchange_rates=exchange_rates,
+            address_book=AddressBook(
+                vault=identity.vault,
+                letters=letters,
+                wait=timedelta(seconds=settings.destination_wait_seconds),
+            ),
             conversions=Conversions(database, exchange_rates, limits, spread_bps=Decimal(settings.fx_spread_bps)),
             market_data=market_data,
             market_list=MarketList(market_data),
