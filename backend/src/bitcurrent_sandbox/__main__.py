@@ -22,6 +22,7 @@ _PREFIX: Final = "BITCURRENT_SANDBOX"
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8002, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option("--smtp-port", type=click.IntRange(1, 65535), help="Port on which the mailbox takes letters.")
+@click.option("--stripe-webhooks", default="", help="Where the card processor's webhooks go.")
 @click.option("--data", default="var/sandbox", show_default=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option("--key-id", required=True, help="The key that clients must show.")
 @click.option("--secret-key", required=True, help="Its secret.")
@@ -36,6 +37,7 @@ def main(
     host: str,
     port: int,
     smtp_port: int | None,
+    stripe_webhooks: str,
     data: Path,
     key_id: str,
     secret_key: str,
@@ -47,7 +49,9 @@ def main(
     speed: float,
     symbol: str,
 ) -> None:
-    """Run a venue that speaks Alpaca's protocols, and a mailbox; options are also read from BITCURRENT_SANDBOX_..."""
+    """Run a venue that speaks Alpaca's protocols, a card processor that speaks Stripe's, a mailbox and a phone.
+
+    Options are also read from BITCURRENT_SANDBOX_..."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     use_exact_arithmetic()
     coin = assets.find(symbol)
@@ -71,7 +75,7 @@ def main(
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(serve(options, host=host, port=port, smtp_port=smtp_port))
+            runner.run(serve(options, host=host, port=port, smtp_port=smtp_port, webhook_url=stripe_webhooks))
         except ReplayFileError as error:
             raise click.ClickException(str(error)) from error
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,7 +15,7 @@ from bitcurrent_sandbox.alpaca.series import Change
 from bitcurrent_sandbox.alpaca.settings import VenueSettings
 from bitcurrent_sandbox.alpaca.venue import Venue
 from bitcurrent_sandbox.faults import KINDS, Fault
-from bitcurrent_sandbox.http import BadBody, Reply, Request, Router, json_reply
+from bitcurrent_sandbox.http import BadBody, Reply, Request, Router, foreign_origin, json_reply
 from bitcurrent_sandbox.money import text
 
 _ORDERS_SHOWN: Final = 200
@@ -62,8 +61,7 @@ class Control:
 
     def answer(self, request: Request) -> Reply:
         """Answer one request; a page of another site may not give orders through the operator's browser."""
-        origin = request.headers.get("origin")
-        if origin and urlsplit(origin).netloc != request.headers.get("host"):
+        if foreign_origin(request):
             return json_reply({"message": "requests from another origin are refused"}, 403)
         found = self._router.find(request.method, request.path)
         if found is None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -101,6 +101,12 @@ async def read_request(scope: Scope, receive: Receive) -> Request:
         headers=headers_of(scope),
         body=bytes(body),
     )
+
+
+def foreign_origin(request: Request) -> bool:
+    """Whether a page of another site has sent this through somebody's browser."""
+    origin = request.headers.get("origin")
+    return bool(origin) and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def headers_of(scope: Scope) -> dict[str, str]:

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from importlib import resources
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from bitcurrent_sandbox.http import (
     Hangup,
     Receive,
     Reply,
+    Request,
     Scope,
     Send,
     Socket,
@@ -37,9 +38,16 @@ from bitcurrent_sandbox.phone import Phone
 from bitcurrent_sandbox.rates import API as RATES_FILE
 from bitcurrent_sandbox.rates import PREFIX as RATES
 from bitcurrent_sandbox.rates import Rates
+from bitcurrent_sandbox.stripe.control import PREFIX as STRIPE_CONTROL
+from bitcurrent_sandbox.stripe.control import ProcessorControl
+from bitcurrent_sandbox.stripe.pages import Pages
+from bitcurrent_sandbox.stripe.processor import API as STRIPE
+from bitcurrent_sandbox.stripe.processor import PAGES as STRIPE_PAGES
+from bitcurrent_sandbox.stripe.processor import Processor, ProcessorOptions
 
 _STOP_SECONDS: Final = 1
 _IDLE_SECONDS: Final = 75
+Answer = Callable[[Request], Reply | Awaitable[Reply]]
 log = logging.getLogger("bitcurrent_sandbox")
 
 
@@ -76,15 +84,31 @@ class Lines:
 
 
 class Site:
-    """The ASGI application: the venue below /alpaca, the operator's page, mailbox and phone below /sandbox."""
+    """The ASGI application: the venue below /alpaca, the processor below /stripe, all pages below /sandbox."""
 
-    def __init__(self, venue: Venue, lines: Lines, mailbox: Mailbox) -> None:
+    def __init__(self, venue: Venue, lines: Lines, mailbox: Mailbox, processor: Processor) -> None:
         self._venue = venue
         self._lines = lines
-        self._mailbox = mailbox
-        self._phone = Phone(venue.options.secret)
-        self._rates = Rates()
-        self._control = Control(venue)
+        phone, rates = Phone(venue.options.secret), Rates()
+        pages = Pages(
+            store=processor.store,
+            payments=processor.payments,
+            prefix=STRIPE_PAGES,
+            merchant=processor.options.merchant,
+        )
+        # The first that fits answers.
+        self._places: tuple[tuple[str, Answer], ...] = (
+            (PREFIX + "/", venue.answer),
+            (STRIPE + "/", processor.answer),
+            (STRIPE_CONTROL, ProcessorControl(processor).answer),
+            (STRIPE_PAGES + "/", pages.answer),
+            ("/sandbox/control/", Control(venue).answer),
+            (MAILBOX, mailbox.answer),
+            (RATES_FILE, rates.give),
+            (RATES, rates.answer),
+            (PHONE, phone.answer),
+            (TWILIO + "/", phone.take),
+        )
         self._page = resources.files("bitcurrent_sandbox").joinpath("page.html").read_bytes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,22 +122,8 @@ class Site:
         try:
             try:
                 request = await read_request(scope, receive)
-                if request.path.startswith(PREFIX + "/"):
-                    reply = await self._venue.answer(request)
-                elif request.path.startswith("/sandbox/control/"):
-                    reply = self._control.answer(request)
-                elif request.path.startswith(MAILBOX):
-                    reply = self._mailbox.answer(request)
-                elif request.path == RATES_FILE:
-                    reply = self._rates.give(request)
-                elif request.path.startswith(RATES):
-                    reply = self._rates.answer(request)
-                elif request.path.startswith(PHONE):
-                    reply = self._phone.answer(request)
-                elif request.path.startswith(TWILIO + "/"):
-                    reply = self._phone.take(request)
-                else:
-                    reply = self._plain(request.path)
+                answer = self._handler_of(request.path)(request)
+                reply = answer if isinstance(answer, Reply) else await answer
             except (BadBody, TimeoutError) as error:
                 reply = json_reply({"code": 40010000, "message": str(error) or "request took too long"}, 400)
             await send_reply(reply, receive, send)
@@ -124,6 +134,9 @@ class Site:
             while (await receive())["type"] != "http.disconnect":
                 continue
 
+    def _handler_of(self, path: str) -> Answer:
+        return next((answer for prefix, answer in self._places if path.startswith(prefix)), self._plain)
+
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = Socket(scope, receive, send)
         try:
@@ -132,7 +145,8 @@ class Site:
         finally:
             self._lines.forget(scope["client"])
 
-    def _plain(self, path: str) -> Reply:
+    def _plain(self, request: Request) -> Reply:
+        path = request.path
         if path == "/sandbox/health":
             return json_reply({"status": "ok", "pid": os.getpid(), "memory_mb": _memory_mb()})
         if path in ("/", "/sandbox", "/sandbox/"):
@@ -174,11 +188,14 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def serve(options: VenueOptions, *, host: str, port: int, smtp_port: int | None = None) -> None:
-    """Run until SIGTERM or Ctrl-C; without a port for SMTP the mailbox stays empty."""
+async def serve(
+    options: VenueOptions, *, host: str, port: int, smtp_port: int | None = None, webhook_url: str = ""
+) -> None:
+    """Run until SIGTERM or Ctrl-C; without a port for SMTP the mailbox stays empty, without an address no webhooks."""
     venue, lines, mailbox = Venue(options), Lines(), Mailbox()
+    processor = Processor(ProcessorOptions(folder=options.folder, secret=options.secret, webhook_url=webhook_url))
     config = uvicorn.Config(
-        Site(venue, lines, mailbox),
+        Site(venue, lines, mailbox, processor),
         host=host,
         port=port,
         http=lines.protocol(),
@@ -193,13 +210,16 @@ async def serve(options: VenueOptions, *, host: str, port: int, smtp_port: int |
     )
     server = _Server(config, venue)
     await venue.start()
+    await processor.start()
     if smtp_port is not None:
         await mailbox.listen(host, smtp_port)
         log.info("sandbox mailbox: smtp://%s:%d", host, smtp_port)
-    log.info("sandbox venue on http://%s:%d%s", host, port, PREFIX)
+    log.info("sandbox venue on http://%s:%d%s, processor on %s", host, port, PREFIX, STRIPE)
     try:
         await server.serve()
     finally:
         await mailbox.stop()
+        await processor.stop()
+        processor.store.close()
         await venue.stop()
         venue.store.close()

@@ -44,6 +44,26 @@ class Sandbox:
     def data_stream_url(self) -> str:
         return f"{self.url.replace('http', 'ws', 1)}/alpaca/v1beta3/crypto/us"
 
+    @property
+    def stripe_url(self) -> str:
+        return f"{self.url}/stripe"
+
+    @property
+    def stripe_key(self) -> str:
+        return f"sk_test_{self.secret_key}"
+
+    @property
+    def stripe_webhook_secret(self) -> str:
+        return f"whsec_{self.secret_key}"
+
+    def pay(self, session: str, **how: Any) -> Any:
+        """Pay a Checkout Session without its page: card="4242…", debit="succeeds" or "fails", authenticate=False."""
+        return self.control("stripe/pay", session=session, **how)
+
+    def stripe_state(self) -> Any:
+        """GET /sandbox/control/stripe/state: the processor's own truth."""
+        return self._answer(httpx.get(f"{self.url}/sandbox/control/stripe/state", timeout=10))
+
     def letters(self, to: str, *, count: int = 1, seconds: float = 10) -> list[dict[str, Any]]:
         """The letters that have come for an address, newest first, once there are so many."""
         found: list[dict[str, Any]] = []

@@ -139,7 +139,7 @@ def sandbox_child(copy: Copy, credentials: Credentials) -> ChildSpec:
         command=[
             sys.executable, "-m", "bitcurrent_sandbox",
             "--host", HERE, "--port", str(port), "--smtp-port", str(copy.port_of("mail")),
-            "--data", str(copy.data / "sandbox"),
+            "--data", str(copy.data / "sandbox"), "--stripe-webhooks", f"{copy.base_url}/api/webhooks/stripe",
         ],
         environment={
             **environment_of({}),
