@@ -42,6 +42,7 @@ from bitcurrent.market_data import tables as _market_data
 from bitcurrent.notifications import tables as _notifications
 from bitcurrent.portfolio.exports import tables as _exports
 from bitcurrent.reconciliation import tables as _reconciliation
+from bitcurrent.reconciliation.solvency import tables as _solvency
 from bitcurrent.trading import tables as _trading
 from bitcurrent.web import tables as _web
 
@@ -58,6 +59,7 @@ DESCRIBED = (
     _ledger,
     _market_data,
     _trading,
+    _solvency,
     _web,
     _provenance,
     _inbox,
@@ -126,6 +128,10 @@ APP_WRITES = {
     "bank_files": "INSERT",
     "bank_lines": "INSERT",
     "idempotency_keys": "INSERT, DELETE",
+    "solvency_reports": "INSERT",
+    "solvency_assets": "INSERT",
+    "solvency_leaves": "INSERT, DELETE",
+    "solvency_nodes": "INSERT, DELETE",
     "assets": "INSERT, UPDATE",
     "markets": "INSERT, UPDATE",
     "venue_events": "INSERT, UPDATE",

@@ -48,6 +48,10 @@ class Signer:
         """The signer of a key as settings hold it: 32 random bytes in base64url. Raises KeyUnusable."""
         return cls(Ed25519PrivateKey.from_private_bytes(_bytes_of(text, SIGNING_KEY_NAME)))
 
+    def sign_text(self, text: bytes) -> bytes:
+        """The signature over a text of another room, which names its own scheme in it."""
+        return self._key.sign(text)
+
     def sign(self, head: Head) -> bytes:
         """The head as a signed line."""
         members = {

@@ -147,6 +147,20 @@ class HouseMove:
     amount: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """One line of one journal on one of a customer's buckets."""
+
+    created_at: datetime
+    journal_id: UUID
+    kind: str
+    reference: str
+    currency: str
+    account: str
+    amount: Decimal
+    balance_after: Decimal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """A balance and the lines that made it. `lines` are the newest, `line_count` counts all of them.

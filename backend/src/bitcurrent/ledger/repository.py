@@ -156,3 +156,17 @@ def entry_rows(connection: Connection, user_id: UserId) -> AsyncIterator[Mapping
         """,
         user_id,
     )
+
+
+async def list_owed_assets(connection: Connection) -> list[str]:
+    """Every asset of which some customer has something."""
+    rows = await connection.fetch("SELECT DISTINCT currency FROM balances WHERE available + held > 0 ORDER BY currency")
+    return [row["currency"] for row in rows]
+
+
+async def list_owed(connection: Connection, currency: str) -> list[tuple[UserId, Decimal]]:
+    """What each customer has of an asset, held or not, where it is more than nothing."""
+    rows = await connection.fetch(
+        "SELECT user_id, available + held AS owed FROM balances WHERE currency = $1 AND available + held > 0", currency
+    )
+    return [(UserId(row["user_id"]), row["owed"]) for row in rows]

@@ -96,3 +96,13 @@ async def explain_balance(connection: Connection, user_id: UserId, currency: str
         line_count=count,
         lines=tuple(lines),
     )
+
+
+async def owed_assets(connection: Connection) -> list[str]:
+    """Every asset of which some customer has something."""
+    return await repository.list_owed_assets(connection)
+
+
+async def owed(connection: Connection, currency: str) -> list[tuple[UserId, Decimal]]:
+    """What each customer has of an asset, available and held together, where it is more than nothing."""
+    return await repository.list_owed(connection, currency)
