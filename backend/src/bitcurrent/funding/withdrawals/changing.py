@@ -20,6 +20,8 @@ from bitcurrent.kernel.money import EXACT, plain
 from bitcurrent.ledger.service import post
 
 LETTERS: Mapping[State, str] = {
+    State.SCREENING: "withdrawal_requested",
+    State.CANCELED: "withdrawal_cancelled",
     State.SENT: "withdrawal_sent",
     State.SETTLED: "withdrawal_settled",
     State.FAILED: "withdrawal_failed",

@@ -228,6 +228,46 @@ async def lock_expired(connection: Connection, *, limit: int) -> list[Withdrawal
     return [_withdrawal(row) for row in rows]
 
 
+async def lock_for_bank(connection: Connection, currency: str, *, up_to: UUID | None, limit: int) -> list[Withdrawal]:
+    """Approved withdrawals that wait for the bank, oldest first, locked."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_WITHDRAWAL} FROM withdrawals
+        WHERE state = 'approved' AND rail = 'bank' AND asset = $1 AND ($2::uuid IS NULL OR id <= $2)
+        ORDER BY id LIMIT $3 FOR UPDATE
+        """,
+        currency,
+        up_to,
+        limit,
+    )
+    return [_withdrawal(row) for row in rows]
+
+
+async def lock_many(connection: Connection, withdrawal_ids: Sequence[UUID]) -> dict[UUID, Withdrawal]:
+    """These, locked in order; those that there are not are left out."""
+    rows = await connection.fetch(
+        f"SELECT {_WITHDRAWAL} FROM withdrawals WHERE id = ANY ($1) ORDER BY id FOR UPDATE", list(withdrawal_ids)
+    )
+    return {row["id"]: _withdrawal(row) for row in rows}
+
+
+async def read_batch(connection: Connection, batch_id: UUID) -> list[Withdrawal]:
+    """The withdrawals of a batch, by id."""
+    rows = await connection.fetch(f"SELECT {_WITHDRAWAL} FROM withdrawals WHERE batch_id = $1 ORDER BY id", batch_id)
+    return [_withdrawal(row) for row in rows]
+
+
+async def waiting_for_bank(connection: Connection) -> list[tuple[str, int, Decimal]]:
+    """Currency, number and sum of what is approved and waits for a batch."""
+    rows = await connection.fetch(
+        """
+        SELECT asset, count(*) AS count, sum(amount) AS total FROM withdrawals
+        WHERE state = 'approved' AND rail = 'bank' GROUP BY asset ORDER BY asset
+        """
+    )
+    return [(row["asset"], row["count"], row["total"]) for row in rows]
+
+
 async def count_open(connection: Connection) -> dict[str, int]:
     """How many stand in each state that is no end; `unknown` and `late` apart."""
     rows = await connection.fetch(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import get_args
 from uuid import UUID
@@ -172,7 +172,7 @@ class Withdrawals:
             withdrawal,
             "withdrawal_confirm",
             token=self._confirmations.token(withdrawal.id),
-            address=address,
+            hours=str(CONFIRM_WITHIN // timedelta(hours=1)),
         )
         await _note(connection, withdrawal, "withdrawal.asked", address)
         return withdrawal
