@@ -143,7 +143,7 @@ class KeptTransfer:
     asked_at: datetime
     attempts: int
     missing_since: datetime | None
-    missing_seconds: float
+    missing_seconds: Decimal
     looks: int
     decision: Decision | None
     venue_id: str | None

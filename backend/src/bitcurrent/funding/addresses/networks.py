@@ -359,3 +359,16 @@ _READERS: Final = (
     _Reader("polkadot", re.compile(rf"[{_BASE58}]{{46,49}}"), _polkadot),
     _Reader("solana", re.compile(rf"[{_BASE58}]{{32,44}}"), _solana),
 )
+
+
+def chain_of(network: Network) -> str | None:
+    """What the venue is told of the chain: nothing where it derives it from coin and address."""
+    return network.chain if network.named else None
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two texts are one address: capitals only matter where they carry a checksum or a value."""
+    if one == other:
+        return True
+    either = one.casefold()
+    return either == other.casefold() and either.startswith(("0x", "bc1", "ltc1", "bitcoincash:", "addr1"))

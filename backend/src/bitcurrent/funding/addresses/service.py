@@ -16,6 +16,7 @@ from bitcurrent.funding.addresses.model import (
     AddressWish,
     Beneficiary,
     BeneficiaryIncomplete,
+    DestinationState,
     SavedAddress,
     TagNotPossible,
     TooManyAddresses,
@@ -103,6 +104,10 @@ class AddressBook:
             raise AddressNotFound
         moment: datetime = await connection.fetchval("SELECT now()")
         await self._tell(connection, saved, "removed", address, when=moment)
+
+    async def destination(self, connection: Connection, destination_id: UUID) -> tuple[str, DestinationState]:
+        """The address behind the venue's row of it, and how far the venue is with it."""
+        return await repository.read_destination(connection, self._vault, destination_id)
 
     async def others_with(self, connection: Connection, saved: SavedAddress, *, limit: int = 50) -> list[UserId]:
         """Other customers who have, or had, the same address."""
