@@ -83,7 +83,9 @@ async def list_reports(connection: Connection, *, before: UUID | None, limit: in
 
 async def newest_with_trees(connection: Connection) -> UUID | None:
     """The newest report whose trees are still there."""
-    found: UUID | None = await connection.fetchval("SELECT max(report_id) FROM solvency_nodes")
+    found: UUID | None = await connection.fetchval(
+        "SELECT report_id FROM solvency_nodes ORDER BY report_id DESC LIMIT 1"
+    )
     return found
 
 
