@@ -60,6 +60,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admin_networks: str = ""
     # /metrics of the API, on 127.0.0.1 only; 0 serves none.
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    # Withdrawals up to this worth in USD that screening has cleared need nobody; above, two operators.
+    withdrawal_automatic_usd: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 1_000
+    # Our own bank accounts, from which batches of withdrawals are paid, and whose they are:
+    # "EUR=iban:DE89…,GBP=gb:204514:12345678,USD=us:021000021:123456789". Without one of a currency no batches of it.
+    bank_holder: Annotated[str, msgspec.Meta(min_length=2, max_length=70)] = "BitCurrent"
+    bank_own_accounts: str = ""
+    # The demo's bank, which answers our files by itself and pays nobody; refused in production.
+    demo_bank: bool = False
     # Every budget of requests is multiplied by this; for measurements and tests, which come from one address.
     rate_limit_factor: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     # How long everybody is told before every second factor of an account is removed: three days by default.
@@ -77,6 +85,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stripe_api_key: str = ""
     stripe_webhook_secret: str = ""
     stripe_url: str = "https://api.stripe.com"
+    # What a deposit by card costs the customer, its smallest amount in any currency, and for how many days its money
+    # cannot leave: the longest that fits of a usual card, one without 3-D Secure, a risky one, a first deposit.
+    deposit_fee_bps: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 150
+    deposit_minimum: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10
+    deposit_release_days: Annotated[str, msgspec.Meta(pattern=r"^[a-z]+=\d{1,3}(,[a-z]+=\d{1,3})*$")] = (
+        "normal=3,unauthenticated=7,elevated=14,first=7"
+    )
     # Exchange rates: the address of a file such as eurofxref-daily.xml, or "EUR/USD=1.08,GBP/USD=1.27"; neither: none.
     fx_url: str = ""
     fx_rates: Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{3}/USD=\d+(\.\d+)?(,|$))*$")] = ""

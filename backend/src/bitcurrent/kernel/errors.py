@@ -28,6 +28,13 @@ class Invalid(Refusal):
     title = "Invalid request"
 
 
+class Unproven(Refusal):
+    """A message from outside that does not prove where it comes from."""
+
+    code = "unproven"
+    title = "Not proven"
+
+
 class Unauthenticated(Refusal):
     """Nobody, or nobody we know."""
 

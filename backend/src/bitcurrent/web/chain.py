@@ -25,6 +25,9 @@ RATE = "rate"
 OWN_CHAIN = "own_chain"
 """A mounted application with `opt={OWN_CHAIN: "why"}` counts and refuses in its own words."""
 
+BODY_BYTES = "body_bytes"
+"""A handler with `opt={BODY_BYTES: n}` takes bodies of so many bytes instead of the usual 64 kB."""
+
 REPEATABLE = "repeatable"
 """A write with `opt={REPEATABLE: "why"}` takes no Idempotency-Key, because repeating it does nothing more."""
 
@@ -124,6 +127,8 @@ class Operation:
     gates: tuple[Gate, ...] = ()
     guarded: bool = False
     own_chain: bool = False
+    body_bytes: int | None = None
+    """How large a body may be, where it is not the usual."""
 
     def describe(self, factor: int) -> list[dict[str, str]]:
         """The layers that this operation passes, in order, and what each asks of it."""
@@ -197,7 +202,8 @@ def _operation(method: str, template: str, handler: Any) -> Operation:
     gates = tuple(gate_of(guard) for guard in guards)
     if guarded and not any(gate.layer == "authentication" for gate in gates):
         gates = (Gate("authentication", "Somebody whom we know; what else is needed, a later gate says."), *gates)
-    return Operation(method, template, _rate(method, template, guarded, handler.opt), gates, guarded)
+    rate = _rate(method, template, guarded, handler.opt)
+    return Operation(method, template, rate, gates, guarded, body_bytes=handler.opt.get(BODY_BYTES))
 
 
 def _rate(method: str, template: str, guarded: bool, opt: Mapping[str, Any]) -> Rate | None:

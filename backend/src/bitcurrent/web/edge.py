@@ -172,7 +172,7 @@ class Edge:
         scope["path"] = clean_line(scope["path"], field="path")
         scope["query_string"] = clean_query(scope["query_string"])
         length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > BODY_BYTES_MAX:
+        if length.isdigit() and int(length) > (exchange.operation.body_bytes or BODY_BYTES_MAX):
             raise BodyTooLarge
 
     def _complete(self, given: Any, exchange: "Exchange", request_id: str) -> list[tuple[bytes, bytes]]:

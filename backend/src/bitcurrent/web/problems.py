@@ -40,6 +40,7 @@ class BodyTooLarge(errors.Refusal):
 
 STATUSES: tuple[tuple[type[errors.Refusal], int], ...] = (
     (errors.Invalid, 422),
+    (errors.Unproven, 400),
     (errors.Unauthenticated, 401),
     (errors.Forbidden, 403),
     (errors.NotFound, 404),

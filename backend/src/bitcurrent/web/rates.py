@@ -24,7 +24,7 @@ from bitcurrent.web.problems import REDIS_ERRORS
 
 log = structlog.get_logger()
 
-RateName = Literal["public", "read", "write", "money", "login", "bot"]
+RateName = Literal["public", "read", "write", "money", "login", "bot", "webhook"]
 SubjectKind = Literal["address", "account", "key"]
 
 LEASE_SECONDS = 1.0
@@ -70,6 +70,8 @@ RATES: dict[RateName, Rate] = {
         Rate("money", 60, address=1_200, account=300, key=300, closed=True),
         # Whatever is written by somebody who has not said who they are. Attempts on one account are counted besides.
         Rate("login", 60, address=60, closed=True),
+        # Signed messages of those whom we work with, from a few addresses; each is proven before it costs anything.
+        Rate("webhook", 60, address=60_000),
     )
 }
 

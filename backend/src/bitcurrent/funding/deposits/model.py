@@ -25,6 +25,9 @@ LOOKS: Final = (timedelta(seconds=20), timedelta(minutes=1), timedelta(minutes=5
 LONGEST_LOOK: Final = timedelta(hours=1)
 """Recent deposits are looked at often, older ones ever more slowly; a webhook is usually first."""
 
+CARD_MAX: Final = Decimal("999999.99")
+"""The processor takes no more in one payment: eight digits of the smallest unit."""
+
 GIVEN_UP_AFTER: Final = timedelta(days=30)
 """A payment that is on its way for longer than this is for a person to look at."""
 
@@ -166,6 +169,8 @@ class DepositRules:
             )
         if amount < self.minimum:
             raise BelowMinimum(self.minimum, currency)
+        if amount > CARD_MAX:
+            raise AboveMaximum(CARD_MAX, currency)
 
     def longest(self) -> timedelta:
         """How long money of a card that nothing is known of stays here."""
@@ -198,6 +203,19 @@ class BelowMinimum(Invalid):
             f"A deposit has at least {plain(minimum)} {currency}.",
             field="amount",
             details={"minimum": plain(minimum), "currency": currency},
+        )
+
+
+class AboveMaximum(Invalid):
+    """More than one payment by card can carry."""
+
+    code = "above_maximum"
+
+    def __init__(self, maximum: Decimal, currency: str) -> None:
+        super().__init__(
+            f"One deposit by card has at most {plain(maximum)} {currency}.",
+            field="amount",
+            details={"maximum": plain(maximum), "currency": currency},
         )
 
 

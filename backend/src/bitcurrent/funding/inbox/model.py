@@ -43,7 +43,7 @@ class StoredEvent:
 
 def pause_after(attempts: int) -> timedelta:
     """How long to wait after so many failures: 2 s, 4 s, 8 s … an hour."""
-    return min(FIRST_PAUSE * 2 ** min(attempts - 1, 16), LONGEST_PAUSE)
+    return min(FIRST_PAUSE * (1 << min(attempts - 1, 16)), LONGEST_PAUSE)
 
 
 def about(event: ProcessorEvent) -> tuple[str | None, str | None]:

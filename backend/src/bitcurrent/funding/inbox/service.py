@@ -17,6 +17,7 @@ from bitcurrent.funding.inbox import repository
 from bitcurrent.funding.inbox.model import (
     SOURCE,
     TROUBLED_ATTEMPTS,
+    EventState,
     NotYet,
     StoredEvent,
     about,
@@ -185,8 +186,7 @@ class Inbox:
                 return "known"
             trouble = await self._try(connection, event)
             if trouble is None:
-                state = "applied" if event.type in self._appliers else "ignored"
-                await repository.mark_applied(connection, waiting.id, state)
+                await repository.mark_applied(connection, waiting.id, self._state_of(event))
                 return "applied_later"
             pause = pause_after(waiting.attempts + 1)
             await repository.postpone(connection, waiting.id, pause=pause, trouble=trouble)
@@ -216,6 +216,9 @@ class Inbox:
         for applier, mine in by_applier.items():
             await applier(connection, mine)
 
+    def _state_of(self, event: ProcessorEvent) -> EventState:
+        return "applied" if event.type in self._appliers else "ignored"
+
     def _new(self, event: ProcessorEvent) -> NewEvent:
         row_id = new_id()
         record = self._vault.new_record(table=TABLE, row=row_id)
@@ -227,7 +230,7 @@ class Inbox:
             object_id=object_id,
             payment_intent=payment_intent,
             created_at=event.created_at,
-            state="applied" if event.type in self._appliers else "ignored",
+            state=self._state_of(event),
             data_key=record.wrapped,
             body=record.encrypt(event.raw, column="body"),
         )
