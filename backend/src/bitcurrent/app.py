@@ -20,6 +20,8 @@ from bitcurrent.botapi import routes as botapi_routes
 from bitcurrent.compliance.stops import routes as stops_routes
 from bitcurrent.funding.addresses import routes as address_routes
 from bitcurrent.funding.conversions import routes as conversion_routes
+from bitcurrent.funding.deposits import routes as deposit_routes
+from bitcurrent.funding.inbox import routes as inbox_routes
 from bitcurrent.identity import routes as identity_routes
 from bitcurrent.identity.accounts import routes as account_routes
 from bitcurrent.identity.factors import routes as factor_routes
@@ -51,6 +53,8 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *portfolio_routes.ROUTES,
     *address_routes.ROUTES,
     *conversion_routes.ROUTES,
+    *inbox_routes.ROUTES,
+    *deposit_routes.ROUTES,
     *backoffice_routes.ROUTES,
     *fx_routes.ROUTES,
     *lost_factor_routes.ROUTES,

@@ -17,9 +17,14 @@ from bitcurrent.compliance.stops.service import Stops
 from bitcurrent.funding.addresses.export import erase as erase_addresses
 from bitcurrent.funding.addresses.export import export_with as export_addresses_with
 from bitcurrent.funding.addresses.service import AddressBook
+from bitcurrent.funding.bonuses.service import Bonuses
 from bitcurrent.funding.conversions.export import export as export_conversions
 from bitcurrent.funding.conversions.rates import FixedRates, NoRates, Rates
 from bitcurrent.funding.conversions.service import Conversions
+from bitcurrent.funding.deposits.crediting import EVENT_TYPES
+from bitcurrent.funding.deposits.model import DepositRules
+from bitcurrent.funding.deposits.service import Deposits
+from bitcurrent.funding.inbox.service import Inbox
 from bitcurrent.funding.ports import Processor, RateSource
 from bitcurrent.identity.accounts.service import Accounts
 from bitcurrent.identity.approvals.service import Approvals
@@ -52,6 +57,7 @@ from bitcurrent.portfolio.leavings import Leavings
 from bitcurrent.portfolio.service import PortfolioReader
 from bitcurrent.settings import Settings
 from bitcurrent.trading.export import export as export_orders
+from bitcurrent.trading.reading import traded_since
 from bitcurrent.trading.service import Trading
 from bitcurrent.web.addresses import Addresses
 from bitcurrent.web.rates import RateLimits
@@ -76,6 +82,9 @@ class Brokerage:
     code_texts: CodeTexts
     market_source: MarketDataSource
     processor: Processor
+    inbox: Inbox
+    bonuses: Bonuses
+    deposits: Deposits
     exchange_rates: Rates
     conversions: Conversions
     address_book: AddressBook
@@ -127,6 +136,27 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         portfolio = PortfolioReader(database, market_data, exchange_rates)
         approvals = Approvals()
         limits = Limits(approvals)
+        bonuses = Bonuses(database, approvals, traded=traded_since, letters=letters)
+
+        async def worth(currency: str) -> Decimal:
+            return (await exchange_rates.worth(currency)).middle
+
+        deposits = Deposits(
+            database=database,
+            processor=processor,
+            rules=DepositRules.parse(
+                fee_bps=Decimal(settings.deposit_fee_bps),
+                minimum=Decimal(settings.deposit_minimum),
+                release_days=settings.deposit_release_days,
+            ),
+            limits=limits,
+            worths=worth,
+            bonuses=bonuses,
+            letters=letters,
+            base_url=settings.base_url,
+        )
+        inbox = Inbox(database, identity.vault, processor)
+        inbox.register_batch(EVENT_TYPES, deposits.crediting.apply_events)
         yield Brokerage(
             settings=settings,
             database=database,
@@ -164,6 +194,9 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             code_texts=CodeTexts(database=database, redis=redis, vault=identity.vault, texts=texts),
             market_source=market_source,
             processor=processor,
+            inbox=inbox,
+            bonuses=bonuses,
+            deposits=deposits,
             exchange_rates=exchange_rates,
             address_book=AddressBook(
                 vault=identity.vault,

@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry
 
 from bitcurrent.audit.tasks import AuditKeeper
 from bitcurrent.funding.conversions.tasks import tend_conversions
+from bitcurrent.funding.deposits.tasks import DepositKeeper
+from bitcurrent.funding.inbox.tasks import InboxKeeper
 from bitcurrent.identity.accounts.links import purge_links
 from bitcurrent.identity.approvals.service import EXPIRE_BATCH
 from bitcurrent.identity.factors.tasks import purge_challenges, tend_lost_factors
@@ -86,6 +88,14 @@ class Worker:
         self._audit = AuditKeeper.of(settings, brokerage.database, self._counts)
         carrier = SmtpCarrier.of(settings.smtp_url, settings.mail_from)
         self._postman = Postman(brokerage.database, brokerage.letters, carrier, self._counts)
+        self._inbox = InboxKeeper(brokerage.database, brokerage.inbox, self._counts)
+        self._deposits = DepositKeeper(
+            database=brokerage.database,
+            deposits=brokerage.deposits,
+            bonuses=brokerage.bonuses,
+            letters=brokerage.letters,
+            counts=self._counts,
+        )
         self._desk: Desk | None = None
         self._venue: AlpacaVenue | None = None
 
@@ -128,6 +138,8 @@ class Worker:
                 asyncio.create_task(self._count_backlog()),
                 asyncio.create_task(self._audit.keep()),
                 asyncio.create_task(self._postman.run()),
+                asyncio.create_task(self._inbox.run()),
+                asyncio.create_task(self._deposits.run()),
             ]
             try:
                 await run_desk(desk)
@@ -173,6 +185,7 @@ class Worker:
             async with self._brokerage.database.transaction() as connection:
                 removed = await purge_answers(connection) + await purge_links(connection)
         await self._postman.purge()
+        await self._inbox.purge()
 
     async def _erase(self) -> None:
         """Forget customers whose time has come."""
@@ -234,6 +247,10 @@ class Worker:
             "updates_flagged": ("Messages of the venue that wait for a person.", self._backlog["flagged"]),
             "mails_waiting": ("Letters that have not been sent yet.", self._postman.waiting),
             "mails_dead": ("Letters of the last week that could not be sent and are given up.", self._postman.dead),
+            "processor_events_waiting": ("Webhooks that are kept and not applied so far.", self._inbox.waiting),
+            "processor_events_troubled": ("Those of them that failed again and again.", self._inbox.troubled),
+            "deposits_waiting": ("Deposits that the poll looks after.", self._deposits.waiting),
+            "deposits_flagged": ("Deposits that need a person.", self._deposits.problems),
             "orders_in_flight": ("Orders being sent now.", len(self._desk.in_flight) if self._desk else 0),
             "venue_requests_waiting": ("Requests that wait for the venue's budget.", budget.waiting if budget else 0),
             "audit_unsealed": ("Acts in the audit log that wait for their place in the chain.", self._audit.unsealed),
