@@ -25,8 +25,12 @@ def upgrade() -> None:
         sa.Column("scheme", sa.Text(), nullable=False),
         sa.Column("label", sa.Text(), nullable=False),
         sa.Column("fingerprint", postgresql.BYTEA(), nullable=False),
-        sa.Column("data_key", postgresql.BYTEA(), nullable=False, comment="encrypted, with its data key"),
-        sa.Column("details", postgresql.BYTEA(), nullable=False, comment="encrypted under the row's data key"),
+        sa.Column("data_key", postgresql.BYTEA(), comment="encrypted, with its data key"),
+        sa.Column("details", postgresql.BYTEA(), comment="encrypted under the row's data key"),
+        sa.CheckConstraint("(data_key IS NULL) = (details IS NULL)", name=op.f("ck_bank_accounts_whole")),
+        sa.CheckConstraint(
+            "data_key IS NOT NULL OR removed_at IS NOT NULL", name=op.f("ck_bank_accounts_erased_is_removed")
+        ),
         sa.CheckConstraint("currency IN ('USD', 'EUR', 'GBP')", name=op.f("ck_bank_accounts_currency")),
         sa.CheckConstraint("scheme IN ('iban', 'gb', 'us')", name=op.f("ck_bank_accounts_scheme")),
         sa.CheckConstraint("length(label) BETWEEN 4 AND 60", name=op.f("ck_bank_accounts_label")),

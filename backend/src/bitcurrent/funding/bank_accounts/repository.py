@@ -88,15 +88,28 @@ async def remove(connection: Connection, account_id: UUID, user_id: UserId) -> B
 
 async def read_sealed(connection: Connection, account_ids: list[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
     """Data key and sealed details by id; removed accounts too, as what was asked for before is still paid."""
-    rows = await connection.fetch("SELECT id, data_key, details FROM bank_accounts WHERE id = ANY ($1)", account_ids)
+    rows = await connection.fetch(
+        "SELECT id, data_key, details FROM bank_accounts WHERE id = ANY ($1) AND data_key IS NOT NULL", account_ids
+    )
     return {row["id"]: (row["data_key"], row["details"]) for row in rows}
+
+
+async def erase_accounts(connection: Connection, user_id: UserId) -> None:
+    """Forget what the customer's accounts are; their labels, of four digits, stay with what was paid."""
+    await connection.execute(
+        """
+        UPDATE bank_accounts SET removed_at = coalesce(removed_at, clock_timestamp()), data_key = NULL, details = NULL
+        WHERE user_id = $1
+        """,
+        user_id,
+    )
 
 
 def account_rows(connection: Connection, user_id: UserId) -> AsyncIterator[Mapping[str, object]]:
     """A customer's bank accounts for an export, oldest first."""
     return rows_of(
         connection,
-        "SELECT id, created_at, usable_at, removed_at, currency, scheme, label FROM bank_accounts "
+        "SELECT id, created_at, usable_at, removed_at, currency, scheme, label, data_key, details FROM bank_accounts "
         "WHERE user_id = $1 ORDER BY id",
         user_id,
     )

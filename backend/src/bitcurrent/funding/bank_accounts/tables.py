@@ -20,12 +20,15 @@ bank_accounts = sa.Table(
     sa.Column("label", sa.Text, nullable=False),
     # The same account of anybody's has the same one.
     sa.Column("fingerprint", pg.BYTEA, nullable=False),
-    sa.Column("data_key", pg.BYTEA, nullable=False, comment=CARRIER_COMMENT),
-    sa.Column("details", pg.BYTEA, nullable=False, comment=VALUE_COMMENT),
+    sa.Column("data_key", pg.BYTEA, comment=CARRIER_COMMENT),
+    sa.Column("details", pg.BYTEA, comment=VALUE_COMMENT),
     sa.CheckConstraint("currency IN ('USD', 'EUR', 'GBP')", name="currency"),
     sa.CheckConstraint("scheme IN ('iban', 'gb', 'us')", name="scheme"),
     sa.CheckConstraint("length(label) BETWEEN 4 AND 60", name="label"),
     sa.CheckConstraint("usable_at >= created_at", name="usable_at"),
+    # Erased ones are removed.
+    sa.CheckConstraint("(data_key IS NULL) = (details IS NULL)", name="whole"),
+    sa.CheckConstraint("data_key IS NOT NULL OR removed_at IS NOT NULL", name="erased_is_removed"),
     sa.Index(
         "idx_bank_accounts_once",
         "user_id",

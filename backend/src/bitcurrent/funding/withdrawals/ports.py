@@ -26,6 +26,8 @@ class Destination:
     id: UUID | None
     label: str
     usable_at: datetime | None = None
+    returns: Decimal = Decimal(0)
+    """What of the amount goes back where it came from, and needs no release for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

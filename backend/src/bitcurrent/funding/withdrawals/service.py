@@ -145,7 +145,7 @@ class Withdrawals:
         moment = await repository.database_time(connection)
         if destination.usable_at is not None and destination.usable_at > moment:
             raise DestinationTooYoung(destination.usable_at)
-        await provenance.require_withdrawable(connection, user_id, wish.asset, plan.total, prices=plan.prices)
+        await _require_free(connection, user_id, plan, destination)
         withdrawal = await repository.insert(
             connection,
             repository.NewWithdrawal(
@@ -213,6 +213,15 @@ class Withdrawals:
         """Withdrawals, newest first."""
         async with self._database.read() as connection:
             return await repository.list_withdrawals(connection, which)
+
+
+async def _require_free(connection: Connection, user_id: UserId, plan: Plan, destination: Destination) -> None:
+    """Lock the customer's money, and raise unless all that does not go back where it came from may leave."""
+    await provenance.lock_money(connection, user_id)
+    await provenance.require_no_debt(connection, user_id)
+    needed = EXACT.subtract(plan.total, destination.returns)
+    if needed > 0:
+        await provenance.require_withdrawable(connection, user_id, plan.wish.asset, needed, prices=plan.prices)
 
 
 async def _hold(connection: Connection, withdrawal: Withdrawal) -> None:

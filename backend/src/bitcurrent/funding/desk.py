@@ -1,0 +1,88 @@
+"""The withdrawal desk: everything that lets money out, put together once by the wiring."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from bitcurrent.compliance.limits.service import Limits
+from bitcurrent.funding.bank_accounts.service import BankAccounts
+from bitcurrent.funding.payouts.model import read_own_accounts
+from bitcurrent.funding.payouts.rail import BankRail
+from bitcurrent.funding.payouts.service import Payouts
+from bitcurrent.funding.ports import Processor
+from bitcurrent.funding.reversals.service import Refunds
+from bitcurrent.funding.withdrawals.banking import BankSide
+from bitcurrent.funding.withdrawals.card_rail import CardRail
+from bitcurrent.funding.withdrawals.deciding import Deciding
+from bitcurrent.funding.withdrawals.model import RailName
+from bitcurrent.funding.withdrawals.ports import Prices, Rail, Screening
+from bitcurrent.funding.withdrawals.service import Withdrawals
+from bitcurrent.identity.approvals.service import Approvals
+from bitcurrent.identity.ports import Letters
+from bitcurrent.identity.privacy.service import Privacy
+from bitcurrent.kernel.crypto import Vault
+from bitcurrent.kernel.database import Database
+from bitcurrent.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawalDesk:
+    """What was put together: for handlers, operators, and the worker."""
+
+    rails: dict[RailName, Rail]
+    withdrawals: Withdrawals
+    deciding: Deciding
+    bank_accounts: BankAccounts
+    payouts: Payouts
+
+
+def open_desk(
+    *,
+    settings: Settings,
+    database: Database,
+    vault: Vault,
+    privacy: Privacy,
+    letters: Letters,
+    limits: Limits,
+    approvals: Approvals,
+    prices: Prices,
+    processor: Processor,
+    refunds: Refunds,
+    screening: Screening | None = None,
+    more_rails: Sequence[Rail] = (),
+) -> WithdrawalDesk:
+    """Put the desk together. Nothing is asked of anybody yet; raises ValueError for accounts that cannot be read."""
+    wait = timedelta(seconds=settings.destination_wait_seconds)
+    bank_accounts = BankAccounts(vault=vault, privacy=privacy, letters=letters, wait=wait)
+    every: tuple[Rail, ...] = (
+        CardRail(database=database, refunds=refunds, processor=processor),
+        BankRail(bank_accounts),
+        *more_rails,
+    )
+    rails: dict[RailName, Rail] = {rail.name: rail for rail in every}
+    withdrawals = Withdrawals(
+        database=database,
+        rails=rails,
+        prices=prices,
+        limits=limits,
+        letters=letters,
+        secret_key=settings.secret_key,
+    )
+    return WithdrawalDesk(
+        rails=rails,
+        withdrawals=withdrawals,
+        deciding=Deciding(
+            changes=withdrawals.changes,
+            approvals=approvals,
+            screening=screening,
+            automatic_usd=Decimal(settings.withdrawal_automatic_usd),
+        ),
+        bank_accounts=bank_accounts,
+        payouts=Payouts(
+            bank=BankSide(withdrawals.changes),
+            bank_accounts=bank_accounts,
+            approvals=approvals,
+            own_accounts=read_own_accounts(settings.bank_holder, settings.bank_own_accounts),
+        ),
+    )
