@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("fee", sa.Numeric(precision=38, scale=18), nullable=False),
         sa.Column("net", sa.Numeric(precision=38, scale=18), nullable=False),
         sa.Column("source", sa.Text(), nullable=True),
+        sa.Column("payment_intent", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("available_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),

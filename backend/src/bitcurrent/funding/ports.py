@@ -144,6 +144,8 @@ class BalanceLine:
     """The charge, refund, dispute or payout that it belongs to."""
     created_at: datetime
     available_at: datetime
+    payment_intent: str | None = None
+    """The payment that its source is part of, if it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,7 +106,10 @@ class Breaks:
         gone = [
             each.id
             for each in active.values()
-            if each.kind in look.checked and each.subject not in findings and each.subject not in look.undecided
+            if each.party is look.party
+            and each.kind in look.checked
+            and each.subject not in findings
+            and each.subject not in look.undecided
         ]
         if gone:
             await repository.mark_gone(connection, gone)

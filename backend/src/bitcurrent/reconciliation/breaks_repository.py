@@ -30,6 +30,16 @@ async def resolved_subjects(connection: Connection, subjects: Sequence[str]) -> 
     return {row["subject"] for row in rows}
 
 
+async def resolving_journals(connection: Connection, subjects: Sequence[str]) -> dict[str, str]:
+    """The journals by which people resolved breaks about these subjects."""
+    rows = await connection.fetch(
+        "SELECT subject, journal_reference FROM reconciliation_breaks WHERE subject = ANY ($1::text[]) "
+        "AND journal_reference IS NOT NULL",
+        list(subjects),
+    )
+    return {row["subject"]: row["journal_reference"] for row in rows}
+
+
 async def insert_break(connection: Connection, break_id: UUID, finding: Finding, state: BreakState) -> Break:
     """A finding that was not there before."""
     row = await connection.fetchrow(

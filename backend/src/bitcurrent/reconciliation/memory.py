@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from bitcurrent.funding.ports import BalanceLine
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.money import EXACT
 from bitcurrent.ledger import service as ledger
-from bitcurrent.ledger.model import HouseName
+from bitcurrent.ledger.model import HouseName, Journal
 from bitcurrent.reconciliation import repository
 from bitcurrent.reconciliation.model import NOTHING, Look
 
@@ -24,16 +25,26 @@ BEHIND: Final = timedelta(hours=1)
 
 @dataclass(slots=True, kw_only=True)
 class Memory:
-    """Cursors to write, doubts to add and to drop, and sums that no running transaction can change any more."""
+    """What was read and decided: cursors, doubts to add and to drop, lines of the processor and what they are tied to,
+    journals of what only the other side decides, and sums that no running transaction can change any more."""
 
     cursors: dict[str, str] = field(default_factory=dict)
     doubts: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
     dropped: list[tuple[str, str]] = field(default_factory=list)
+    lines: list[BalanceLine] = field(default_factory=list)
+    bindings: dict[str, str] = field(default_factory=dict)
+    journals: list[Journal] = field(default_factory=list)
     totals: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     through: datetime | None = None
 
     async def write(self, connection: Connection) -> None:
-        """Write it all in the open transaction."""
+        """Write it all in the open transaction. Twice is once: everything has a name for good."""
+        if self.lines:
+            await repository.insert_lines(connection, self.lines)
+        for journal in self.journals:
+            await ledger.post(connection, journal)
+        if self.bindings:
+            await repository.bind_lines(connection, self.bindings)
         if self.cursors:
             await repository.write_cursors(connection, self.cursors)
         if self.doubts:

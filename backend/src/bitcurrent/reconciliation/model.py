@@ -165,14 +165,14 @@ class Look:
     """What one look at one party gave.
 
     `checked` are the kinds whose findings are complete: a break of these that is not among them is gone, except for
-    the subjects in `undecided`. `troubles` says in words what could not be looked at.
+    the subjects in `undecided`.
     """
 
+    party: Party
     rows: tuple[Row, ...] = ()
     findings: tuple[Finding, ...] = ()
     checked: frozenset[BreakKind] = frozenset()
     undecided: frozenset[str] = frozenset()
-    troubles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from bitcurrent.funding.ports import BalanceLine
 from bitcurrent.kernel.database import Connection
 from bitcurrent.reconciliation.model import Run
@@ -25,22 +27,21 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of the processor as it was stored."""
+class Stored:
+    """A line of the processor as it was stored; `reference` names the group of journals that stands for it."""
 
-    id: str
-    kind: str
-    currency: str
-    amount: Decimal
-    fee: Decimal
-    net: Decimal
-    source: str | None
-    created_at: datetime
+    line: BalanceLine
     seen_at: datetime
-    reference: str | None
+    reference: str | None = None
 
 
-_LINE = "id, kind, currency, amount, fee, net, source, created_at, seen_at, reference"
+_LINE = "id, kind, currency, amount, fee, net, source, created_at, available_at, payment_intent, seen_at, reference"
+
+
+def _stored(row: asyncpg.Record) -> Stored:
+    values = dict(row)
+    seen_at, reference = values.pop("seen_at"), values.pop("reference")
+    return Stored(BalanceLine(**values), seen_at, reference)
 
 
 async def insert_run(
@@ -147,9 +148,10 @@ async def insert_lines(connection: Connection, lines: Sequence[BalanceLine]) -> 
     """Store lines of the processor once each; the ids of those that are new."""
     rows = await connection.fetch(
         """
-        INSERT INTO processor_lines (id, kind, currency, amount, fee, net, source, created_at, available_at)
+        INSERT INTO processor_lines (id, kind, currency, amount, fee, net, source, created_at, available_at,
+            payment_intent)
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::numeric[], $5::numeric[], $6::numeric[],
-            $7::text[], $8::timestamptz[], $9::timestamptz[]) ON CONFLICT DO NOTHING RETURNING id
+            $7::text[], $8::timestamptz[], $9::timestamptz[], $10::text[]) ON CONFLICT DO NOTHING RETURNING id
         """,
         [line.id for line in lines],
         [line.kind for line in lines],
@@ -160,6 +162,7 @@ async def insert_lines(connection: Connection, lines: Sequence[BalanceLine]) -> 
         [line.source for line in lines],
         [line.created_at for line in lines],
         [line.available_at for line in lines],
+        [line.payment_intent for line in lines],
     )
     return [row["id"] for row in rows]
 
@@ -176,18 +179,27 @@ async def sum_lines(connection: Connection) -> dict[str, Decimal]:
     return {row["currency"]: row["net"] for row in rows}
 
 
-async def newest_lines(connection: Connection, *, since: datetime) -> list[Line]:
-    """Lines since a moment, oldest first."""
-    # nosemgrep: formatted-sql  constant columns
-    query = f"SELECT {_LINE} FROM processor_lines WHERE created_at >= $1 ORDER BY created_at, id"
-    return [Line(**dict(row)) for row in await connection.fetch(query, since)]
+async def newest_line(connection: Connection) -> datetime | None:
+    """When the newest line that we know was made."""
+    found: datetime | None = await connection.fetchval("SELECT max(created_at) FROM processor_lines")
+    return found
 
 
-async def unbound_lines(connection: Connection, *, limit: int) -> list[Line]:
+async def unbound_lines(connection: Connection, *, limit: int) -> list[Stored]:
     """Lines that no journal stands for yet, oldest first."""
-    # nosemgrep: formatted-sql  constant columns
-    query = f"SELECT {_LINE} FROM processor_lines WHERE reference IS NULL ORDER BY created_at, id LIMIT $1"
-    return [Line(**dict(row)) for row in await connection.fetch(query, limit)]
+    rows = await connection.fetch(
+        f"SELECT {_LINE} FROM processor_lines WHERE reference IS NULL ORDER BY created_at, id LIMIT $1", limit
+    )
+    return [_stored(row) for row in rows]
+
+
+async def bound_lines(connection: Connection, references: Sequence[str]) -> list[Stored]:
+    """The lines for which these groups of journals stand."""
+    rows = await connection.fetch(
+        f"SELECT {_LINE} FROM processor_lines WHERE reference = ANY ($1::text[]) ORDER BY created_at, id",
+        list(references),
+    )
+    return [_stored(row) for row in rows]
 
 
 async def bind_lines(connection: Connection, bindings: Mapping[str, str]) -> None:
@@ -200,13 +212,3 @@ async def bind_lines(connection: Connection, bindings: Mapping[str, str]) -> Non
         list(bindings),
         list(bindings.values()),
     )
-
-
-async def lines_of(connection: Connection, references: Sequence[str]) -> dict[str, list[Line]]:
-    """The lines that are bound to these journals."""
-    # nosemgrep: formatted-sql  constant columns
-    query = f"SELECT {_LINE} FROM processor_lines WHERE reference = ANY ($1::text[])"
-    found: dict[str, list[Line]] = {}
-    for row in await connection.fetch(query, list(references)):
-        found.setdefault(row["reference"], []).append(Line(**dict(row)))
-    return found

@@ -106,10 +106,11 @@ processor_lines = sa.Table(
     sa.Column("fee", AMOUNT, nullable=False),
     sa.Column("net", AMOUNT, nullable=False),
     sa.Column("source", sa.Text),
+    sa.Column("payment_intent", sa.Text),
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("available_at", MOMENT, nullable=False),
     sa.Column("seen_at", MOMENT, nullable=False, server_default=NOW),
-    # What our books call it: a journal's reference; null as long as no journal stands for it.
+    # The group of journals that stands for it, by name; null as long as none does.
     sa.Column("reference", sa.Text),
     sa.Column("bound_at", MOMENT),
     sa.CheckConstraint("net = amount - fee", name="net"),

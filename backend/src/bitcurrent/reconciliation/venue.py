@@ -81,6 +81,8 @@ class _Ours:
 class VenueCheck:
     """Compares with one venue account."""
 
+    party = Party.VENUE
+
     def __init__(
         self,
         database: Database,
@@ -115,7 +117,8 @@ class VenueCheck:
         findings += [_stranger(order) for order in ours.strangers]
         rows = [self._row(asset, told, ours) for asset in sorted(_assets(told, ours))]
         findings += [self._finding(row) for row in rows if row.difference]
-        return Compared(look=Look(rows=tuple(rows), findings=tuple(findings), checked=CHECKED), memory=memory)
+        look = Look(party=self.party, rows=tuple(rows), findings=tuple(findings), checked=CHECKED)
+        return Compared(look=look, memory=memory)
 
     async def _ask(self, cursors: Mapping[str, str], memory: Memory, *, wholly: bool) -> _Told:
         first = f"since:{(now() - timedelta(days=FIRST_DAYS)).date().isoformat()}"

@@ -173,6 +173,8 @@ class StripeProcessor:
         params: BalanceTransactionListParams = {
             "created": {"gte": int(since.timestamp())},
             "limit": min(limit, PAGE_MAX),
+            # A line names its charge, refund or dispute; these name the payment.
+            "expand": ["data.source"],
         }
         if after is not None:
             params["starting_after"] = after

@@ -150,6 +150,7 @@ def dispute(found: Object) -> ProcessorDispute:
 def balance_line(line: Object) -> BalanceLine:
     """A balance transaction."""
     currency = str(line["currency"]).upper()
+    source = line.get("source")
     return BalanceLine(
         id=line["id"],
         kind=line["type"],
@@ -157,9 +158,10 @@ def balance_line(line: Object) -> BalanceLine:
         fee=from_minor(line["fee"], currency),
         net=from_minor(line["net"], currency),
         currency=currency,
-        source=key(line.get("source")),
+        source=key(source),
         created_at=moment(line["created"]),
         available_at=moment(line["available_on"]),
+        payment_intent=key(source.get("payment_intent")) if isinstance(source, Mapping) else None,
     )
 
 
