@@ -29,6 +29,7 @@ from bitcurrent.identity.guards import provide_actor
 from bitcurrent.identity.privacy import routes as privacy_routes
 from bitcurrent.market_data import routes as market_data_routes
 from bitcurrent.portfolio import routes as portfolio_routes
+from bitcurrent.portfolio.exports import routes as export_routes
 from bitcurrent.settings import Settings
 from bitcurrent.trading import routes as trading_routes
 from bitcurrent.web import health, openapi
@@ -51,6 +52,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *market_data_routes.ROUTES,
     *trading_routes.ROUTES,
     *portfolio_routes.ROUTES,
+    *export_routes.ROUTES,
     *address_routes.ROUTES,
     *conversion_routes.ROUTES,
     *inbox_routes.ROUTES,

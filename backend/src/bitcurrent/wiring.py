@@ -53,6 +53,7 @@ from bitcurrent.market_data.service import MarketData
 from bitcurrent.notifications.export import erase as erase_letters
 from bitcurrent.notifications.export import export as export_letters
 from bitcurrent.notifications.service import Mails
+from bitcurrent.portfolio.exports.service import Exports
 from bitcurrent.portfolio.leavings import Leavings
 from bitcurrent.portfolio.service import PortfolioReader
 from bitcurrent.settings import Settings
@@ -92,6 +93,7 @@ class Brokerage:
     market_list: MarketList
     trading: Trading
     portfolio: PortfolioReader
+    exports: Exports
     admin_networks: Networks
     approvals: Approvals
     limits: Limits
@@ -208,6 +210,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             market_list=MarketList(market_data),
             trading=trading,
             portfolio=portfolio,
+            exports=Exports(database),
             admin_networks=settings.open_admin_networks(),
             approvals=approvals,
             limits=limits,

@@ -30,6 +30,7 @@ from bitcurrent.kernel.logs import configure_logs
 from bitcurrent.kernel.tasks import stop
 from bitcurrent.market_data.feed import PriceFeed
 from bitcurrent.notifications.tasks import Postman
+from bitcurrent.portfolio.exports.tasks import Scribe
 from bitcurrent.settings import Settings
 from bitcurrent.trading.tasks.desk import DATABASE_TROUBLE, Desk, Pace
 from bitcurrent.trading.tasks.work import count_backlog, run_desk
@@ -138,6 +139,7 @@ class Worker:
                 asyncio.create_task(self._count_backlog()),
                 asyncio.create_task(self._audit.keep()),
                 asyncio.create_task(self._postman.run()),
+                asyncio.create_task(Scribe(brokerage.database, self._counts).run()),
                 asyncio.create_task(self._inbox.run()),
                 asyncio.create_task(self._deposits.run()),
             ]

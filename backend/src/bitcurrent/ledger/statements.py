@@ -28,8 +28,6 @@ def lines(connection: Connection, user_id: UserId, *, since: datetime, until: da
     return repository.lines(connection, user_id, since, until)
 
 
-async def fees_paid(
-    connection: Connection, user_id: UserId, *, since: datetime, until: datetime
-) -> dict[str, Decimal]:
+async def fees_paid(connection: Connection, user_id: UserId, *, since: datetime, until: datetime) -> dict[str, Decimal]:
     """What the customer's journals of [since, until) brought the house in fees, by currency."""
     return await repository.fees_paid(connection, user_id, since, until)

@@ -1,10 +1,13 @@
 """The SQL of searching past orders and executions. Every search is bounded by its limit and walks one index."""
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+
+import asyncpg
 
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import OrderId, UserId
-from bitcurrent.kernel.personal_data import rows_of
+from bitcurrent.kernel.personal_data import PREFETCH_ROWS, rows_of
 from bitcurrent.trading.model import OrderState, Side
 from bitcurrent.trading.searches import Execution, ExecutionSearch, OrderSearch
 
@@ -108,3 +111,25 @@ def fill_rows(connection: Connection, user_id: UserId) -> AsyncIterator[Mapping[
         """,
         user_id,
     )
+
+
+async def count_fills(connection: Connection, user_id: UserId, since: datetime, until: datetime) -> int:
+    """How many fills a customer had in [since, until)."""
+    found: int = await connection.fetchval(
+        "SELECT count(*) FROM fills WHERE user_id = $1 AND created_at >= $2 AND created_at < $3", user_id, since, until
+    )
+    return found
+
+
+async def trade_rows(
+    connection: Connection, user_id: UserId, since: datetime, until: datetime
+) -> AsyncIterator[asyncpg.Record]:
+    """Those fills with their orders' own names, oldest first, through a cursor."""
+    query = """
+        SELECT f.id, f.order_id, o.client_order_id, f.filled_at, f.market, f.side, f.liquidity, f.quantity, f.price,
+            f.cost, f.fee, f.fee_currency, f.fee_bps
+        FROM fills f LEFT JOIN orders o ON o.id = f.order_id AND o.created_at = uuid_extract_timestamp(f.order_id)
+        WHERE f.user_id = $1 AND f.created_at >= $2 AND f.created_at < $3 ORDER BY f.created_at, f.id
+        """
+    async for row in connection.cursor(query, user_id, since, until, prefetch=PREFETCH_ROWS):
+        yield row
