@@ -16,6 +16,8 @@ from bitcurrent.launcher import addresses, spawn
 KEY_ID = "SANDBOXKEY"
 SECRET_KEY = "sandbox-secret-for-tests"
 START_SECONDS = 15
+HTTP = httpx.Client(timeout=10)
+"""One client for all: making one reads every certificate of the machine, which takes longer than the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,14 @@ class Sandbox:
 
     def stripe_state(self) -> Any:
         """GET /sandbox/control/stripe/state: the processor's own truth."""
-        return self._answer(httpx.get(f"{self.url}/sandbox/control/stripe/state", timeout=10))
+        return self._answer(HTTP.get(f"{self.url}/sandbox/control/stripe/state"))
 
     def letters(self, to: str, *, count: int = 1, seconds: float = 10) -> list[dict[str, Any]]:
         """The letters that have come for an address, newest first, once there are so many."""
         found: list[dict[str, Any]] = []
 
         def came() -> bool:
-            answer = httpx.get(f"{self.url}/sandbox/mailbox/messages", params={"to": to}, timeout=10)
+            answer = HTTP.get(f"{self.url}/sandbox/mailbox/messages", params={"to": to})
             found[:] = self._answer(answer)["messages"]
             return len(found) >= count
 
@@ -78,15 +80,15 @@ class Sandbox:
 
     def refuse_letters(self, answer: str, *, count: int = 1) -> None:
         """The mailbox answers the next letters so: "451 later"."""
-        self._answer(httpx.post(f"{self.url}/sandbox/mailbox/refuse", json={"answer": answer, "count": count}))
+        self._answer(HTTP.post(f"{self.url}/sandbox/mailbox/refuse", json={"answer": answer, "count": count}))
 
     def control(self, path: str, /, **body: Any) -> Any:
         """POST to /sandbox/control/{path}; give the JSON of the answer (None where there is none)."""
-        return self._answer(httpx.post(f"{self.url}/sandbox/control/{path}", json=body, timeout=10))
+        return self._answer(HTTP.post(f"{self.url}/sandbox/control/{path}", json=body))
 
     def state(self) -> Any:
         """GET /sandbox/control/state: the venue's own truth."""
-        return self._answer(httpx.get(f"{self.url}/sandbox/control/state", timeout=10))
+        return self._answer(HTTP.get(f"{self.url}/sandbox/control/state"))
 
     @staticmethod
     def _answer(response: httpx.Response) -> Any:

@@ -71,7 +71,8 @@ class Payments:
                        "email": email}  # fmt: skip
             intent |= {"status": "requires_action", "next_action": {"type": "use_stripe_sdk"}}
             self._store.save(intent)
-            self._store.save(session | {"_waiting": waiting})
+            session["_waiting"] = waiting
+            self._store.save(session)
             self._journal.tell("payment_intent.requires_action", intent)
             return "authenticate", ""
         return self._charge(session, intent, card, entered, name=name, email=email, authenticated=False)
