@@ -29,6 +29,7 @@ from bitcurrent.funding.deposits import tables as _deposits
 from bitcurrent.funding.inbox import tables as _inbox
 from bitcurrent.funding.payouts import tables as _payouts
 from bitcurrent.funding.provenance import tables as _provenance
+from bitcurrent.funding.reversals import tables as _reversals
 from bitcurrent.funding.withdrawals import tables as _withdrawals
 from bitcurrent.identity import tables as _identity
 from bitcurrent.identity.accounts import tables as _accounts
@@ -62,6 +63,7 @@ DESCRIBED = (
     _solvency,
     _web,
     _provenance,
+    _reversals,
     _inbox,
     _deposits,
     _bonuses,
@@ -85,6 +87,7 @@ FUNCTION_FILES = (
     ("bitcurrent.trading", "settlement.sql"),
     ("bitcurrent.funding", "functions.sql"),
     ("bitcurrent.funding.provenance", "functions.sql"),
+    ("bitcurrent.funding.reversals", "functions.sql"),
     ("bitcurrent.funding.deposits", "functions.sql"),
     ("bitcurrent.funding.bonuses", "functions.sql"),
     ("bitcurrent.funding.withdrawals", "functions.sql"),
@@ -152,7 +155,14 @@ APP_WRITES = {
     "bonuses": "INSERT (id, campaign_id, code, once, user_id, deposit_id, currency, amount, release_at,"
     " release_volume), UPDATE (state, look_at, ended_at, reason)",
     "lots": "INSERT (id, user_id, currency, amount, fee, payment_intent, release_at),"
-    " UPDATE (refunded, disputed, blocked, release_at)",
+    " UPDATE (refunded, refunded_elsewhere, disputed, blocked, release_at)",
+    "refunds": "INSERT (id, user_id, lot_id, currency, amount, origin, state, held, withdrawal_id, asked_by, reason,"
+    " processor_refund_id, next_at, finished_at), UPDATE (state, held, shortfall, processor_refund_id, failure,"
+    " attempts, unknown_since, next_at, updated_at, finished_at)",
+    "disputes": "INSERT (id, processor_dispute_id, user_id, lot_id, currency, amount, reason, status, state,"
+    " respond_by, closed_at), UPDATE (status, state, withdrawn, reinstated, fee, locked, taken, steps, respond_by,"
+    " note, noted_by, updated_at, closed_at)",
+    "looks": "INSERT, UPDATE, DELETE",
     "debts": "INSERT (id, user_id, currency, cause, cause_id, amount),"
     " UPDATE (amount, collected, written_off, steps, updated_at)",
     "venue_destinations": "INSERT (id, network, asset, address_index, data_key, address),"

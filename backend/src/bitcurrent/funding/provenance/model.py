@@ -29,13 +29,15 @@ class Lot:
     created_at: datetime
     release_at: datetime
     refunded: Decimal
+    refunded_elsewhere: Decimal
     disputed: Decimal
     blocked: bool
 
     @property
     def remaining(self) -> Decimal:
         """What the card's owner could still take back."""
-        return max(EXACT.subtract(EXACT.subtract(self.amount, self.refunded), self.disputed), ZERO)
+        gone = EXACT.add(EXACT.add(self.refunded, self.refunded_elsewhere), self.disputed)
+        return max(EXACT.subtract(self.amount, gone), ZERO)
 
     @property
     def refundable(self) -> Decimal:

@@ -87,26 +87,25 @@ async def release_earlier(connection: Connection, lot_id: UUID, release_at: date
     await connection.execute("UPDATE lots SET release_at = $2 WHERE id = $1 AND release_at > $2", lot_id, release_at)
 
 
-async def find_lot(connection: Connection, lot_id: UUID, *, lock: bool = False) -> Lot | None:
-    """A lot by its deposit's id."""
-    row = await connection.fetchrow(f"{_SELECT_LOT} WHERE id = $1{' FOR UPDATE' if lock else ''}", lot_id)
+async def find_lot(connection: Connection, lot_id: UUID) -> Lot | None:
+    """A lot by its deposit's id, locked."""
+    row = await connection.fetchrow(f"{_SELECT_LOT} WHERE id = $1 FOR UPDATE", lot_id)
     return Lot(**dict(row)) if row else None
 
 
 async def find_lot_of_payment(connection: Connection, payment_intent: str) -> Lot | None:
-    """A lot by the processor's payment; locked."""
+    """A lot by the processor's payment, locked."""
     row = await connection.fetchrow(f"{_SELECT_LOT} WHERE payment_intent = $1 FOR UPDATE", payment_intent)
     return Lot(**dict(row)) if row else None
 
 
-async def list_lots(
-    connection: Connection, user_id: UUID, *, currency: str | None = None, lock: bool = False
-) -> list[Lot]:
+async def list_lots(connection: Connection, user_id: UUID, *, currency: str | None = None) -> list[Lot]:
     """A customer's card deposits of which something could still be taken back, newest first."""
     rows = await connection.fetch(
         f"""
-        {_SELECT_LOT} WHERE user_id = $1 AND ($2::text IS NULL OR currency = $2) AND refunded + disputed < amount
-        ORDER BY created_at DESC, id DESC LIMIT {LOTS_MAX}{" FOR UPDATE" if lock else ""}
+        {_SELECT_LOT} WHERE user_id = $1 AND ($2::text IS NULL OR currency = $2)
+            AND refunded + refunded_elsewhere + disputed < amount
+        ORDER BY created_at DESC, id DESC LIMIT {LOTS_MAX}
         """,
         user_id,
         currency,
@@ -114,12 +113,15 @@ async def list_lots(
     return [Lot(**dict(row)) for row in rows]
 
 
-async def change_lot(
-    connection: Connection, lot_id: UUID, *, refunded: Decimal, disputed: Decimal, blocked: bool
-) -> None:
+async def change_lot(connection: Connection, lot: Lot) -> None:
     """Write down what became of a lot."""
     await connection.execute(
-        "UPDATE lots SET refunded = $2, disputed = $3, blocked = $4 WHERE id = $1", lot_id, refunded, disputed, blocked
+        "UPDATE lots SET refunded = $2, refunded_elsewhere = $3, disputed = $4, blocked = $5 WHERE id = $1",
+        lot.id,
+        lot.refunded,
+        lot.refunded_elsewhere,
+        lot.disputed,
+        lot.blocked,
     )
 
 

@@ -194,12 +194,67 @@ def next_release(lots: list[Lot]) -> datetime | None:
     return min((lot.release_at for lot in lots if lot.release_at > moment and not lot.blocked), default=None)
 
 
-async def owe(
-    connection: Connection, *, user_id: UserId, currency: str, cause: Cause, cause_id: UUID, amount: Decimal
+async def lot_of(connection: Connection, deposit_id: UUID) -> Lot | None:
+    """A card deposit's lot, locked: whoever takes something of it back comes here first."""
+    return await repository.find_lot(connection, deposit_id)
+
+
+async def lot_of_payment(connection: Connection, payment_intent: str) -> Lot | None:
+    """The lot of the processor's payment, locked."""
+    return await repository.find_lot_of_payment(connection, payment_intent)
+
+
+async def lots_of(connection: Connection, user_id: UserId, currency: str | None = None) -> list[Lot]:
+    """A customer's lots of which something could still be taken back, newest first."""
+    return await repository.list_lots(connection, user_id, currency=currency)
+
+
+async def change_lot(connection: Connection, lot: Lot) -> None:
+    """Write down what was taken back of a lot that was locked before."""
+    await repository.change_lot(connection, lot)
+
+
+async def debt_of(connection: Connection, cause: Cause, cause_id: UUID) -> Debt | None:
+    """What a dispute or a foreign refund left owed, locked. Lock the customer's money first."""
+    return await repository.find_debt_of(connection, cause, cause_id)
+
+
+async def find_debt(connection: Connection, debt_id: UUID) -> Debt | None:
+    """A debt by its id, locked."""
+    return await repository.find_debt(connection, debt_id)
+
+
+async def open_debts(connection: Connection, user_id: UserId) -> list[Debt]:
+    """What a customer owes, oldest first."""
+    return await repository.list_open_debts(connection, user_id)
+
+
+async def list_debts(
+    connection: Connection, user_id: UserId, *, before: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[Debt]:
+    """Every debt that a customer ever had, newest first."""
+    return await repository.list_debts(connection, user_id, before=before, limit=limit)
+
+
+async def set_debt(
+    connection: Connection,
+    *,
+    user_id: UserId,
+    currency: str,
+    cause: Cause,
+    cause_id: UUID,
+    amount: Decimal,
+    collected: Decimal,
+    written_off: Decimal,
 ) -> None:
-    """What a dispute or a foreign refund took beyond what was there is owed from now on; one debt for one cause."""
+    """What a cause leaves owed is this from now on; one debt for one cause. The caller posts what moved."""
     found = await repository.find_debt_of(connection, cause, cause_id)
-    if found is None:
+    if found is not None:
+        if (found.amount, found.collected, found.written_off) != (amount, collected, written_off):
+            await repository.change_debt(
+                connection, found.id, amount=amount, collected=collected, written_off=written_off
+            )
+    elif amount > 0:
         await repository.insert_debt(
             connection,
             debt_id=new_id(),
@@ -209,11 +264,28 @@ async def owe(
             cause_id=cause_id,
             amount=amount,
         )
-        return
-    await repository.change_debt(
+
+
+async def write_off(connection: Connection, debt: Debt) -> Decimal:
+    """Nobody waits for what is still owed: it is the house's loss. How much it was; `debt` was locked before."""
+    amount = debt.open
+    if amount <= 0:
+        return Decimal(0)
+    step = await repository.change_debt(
         connection,
-        found.id,
-        amount=EXACT.add(found.amount, amount),
-        collected=found.collected,
-        written_off=found.written_off,
+        debt.id,
+        amount=debt.amount,
+        collected=debt.collected,
+        written_off=EXACT.add(debt.written_off, amount),
     )
+    move = Move(source=house("losses", debt.currency), target=house("disputes", debt.currency), amount=amount)
+    await post(connection, Journal(kind="debt_write_off", reference=f"debt_write_off:{debt.id}:{step}", moves=(move,)))
+    return amount
+
+
+async def collect_due(connection: Connection, *, limit: int) -> int:
+    """Collect from customers who owe and have money of that currency again (a sale, a conversion); how many paid."""
+    paid = 0
+    for user_id, currency in await repository.customers_who_can_pay(connection, limit=limit):
+        paid += bool(await collect(connection, UserId(user_id), currency))
+    return paid

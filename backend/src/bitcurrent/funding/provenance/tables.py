@@ -20,8 +20,9 @@ lots = sa.Table(
     sa.Column("payment_intent", sa.Text),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Column("release_at", sa.DateTime(timezone=True), nullable=False),
-    # Refunds, those on their way included.
+    # Our refunds, those on their way included; and those made at the processor itself, which nobody asks us about.
     sa.Column("refunded", AMOUNT, nullable=False, server_default="0"),
+    sa.Column("refunded_elsewhere", AMOUNT, nullable=False, server_default="0"),
     # What disputes have taken and not given back.
     sa.Column("disputed", AMOUNT, nullable=False, server_default="0"),
     # While a dispute or an inquiry is open, nothing of it is released.
@@ -30,6 +31,7 @@ lots = sa.Table(
     sa.CheckConstraint("amount > 0", name="amount"),
     sa.CheckConstraint("fee >= 0 AND fee < amount", name="fee"),
     sa.CheckConstraint("refunded BETWEEN 0 AND amount", name="refunded"),
+    sa.CheckConstraint("refunded_elsewhere >= 0", name="refunded_elsewhere"),
     sa.CheckConstraint("disputed >= 0", name="disputed"),
     sa.Index("idx_lots_user_created", "user_id", "created_at"),
 )

@@ -1,1 +1,4 @@
-"""Refunds and disputes: money that goes back to the card it came from, by our will or against it."""
+"""Reversals take card money back: refunds that we send, refunds made at the processor, and disputes.
+
+What became of one is only what the processor says. What was taken and is not there any more is owed.
+"""
