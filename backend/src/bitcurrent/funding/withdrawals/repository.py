@@ -205,7 +205,8 @@ async def postpone(
     """Look at it again later, each time twice as late up to `pause`; with `unknown`, only the outside knows of it."""
     await connection.execute(
         """
-        UPDATE withdrawals SET claimed_until = NULL, next_at = now() + least($2, $3 * power(2, least(attempts, 20))),
+        UPDATE withdrawals SET claimed_until = NULL,
+            next_at = now() + least($2::interval, $3::interval * power(2, least(attempts, 20))),
             unknown_since = CASE WHEN $4 THEN coalesce(unknown_since, clock_timestamp()) ELSE unknown_since END
         WHERE id = $1
         """,
