@@ -28,6 +28,7 @@ from bitcurrent.identity.factors import routes as factor_routes
 from bitcurrent.identity.guards import provide_actor
 from bitcurrent.identity.privacy import routes as privacy_routes
 from bitcurrent.market_data import routes as market_data_routes
+from bitcurrent.notifications import routes as notification_routes
 from bitcurrent.portfolio import routes as portfolio_routes
 from bitcurrent.portfolio.exports import routes as export_routes
 from bitcurrent.settings import Settings
@@ -62,6 +63,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *lost_factor_routes.ROUTES,
     *limits_routes.ROUTES,
     *stops_routes.ROUTES,
+    *notification_routes.ROUTES,
     *botapi_routes.ROUTES,
 )
 

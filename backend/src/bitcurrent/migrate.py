@@ -109,6 +109,10 @@ APP_WRITES = {
     "verified_emails": "INSERT",
     "known_devices": "INSERT, UPDATE",
     "mails": "INSERT, UPDATE, DELETE",
+    "texts": "INSERT, UPDATE, DELETE",
+    "text_reports": "INSERT",
+    "messages": "INSERT, UPDATE (read_at, data_key), DELETE",
+    "notification_preferences": "INSERT, UPDATE (enabled, changed_at), DELETE",
     "api_keys": "INSERT, UPDATE",
     "api_key_days": "INSERT, UPDATE, DELETE",
     "approvals": "INSERT (id, kind, subject, payload, reason, asked_by, expires_at),"

@@ -51,8 +51,9 @@ from bitcurrent.market_data.listing import MarketList
 from bitcurrent.market_data.ports import MarketDataSource
 from bitcurrent.market_data.service import MarketData
 from bitcurrent.notifications.export import erase as erase_letters
-from bitcurrent.notifications.export import export as export_letters
-from bitcurrent.notifications.service import Mails
+from bitcurrent.notifications.export import export_with as export_letters_with
+from bitcurrent.notifications.ports import TextCarrier
+from bitcurrent.notifications.service import Notifications
 from bitcurrent.portfolio.exports.service import Exports
 from bitcurrent.portfolio.leavings import Leavings
 from bitcurrent.portfolio.service import PortfolioReader
@@ -73,7 +74,8 @@ class Brokerage:
     redis: Redis
     addresses: Addresses
     rates: RateLimits
-    letters: Mails
+    letters: Notifications
+    text_carrier: TextCarrier
     identity: Identity
     accounts: Accounts
     privacy: Privacy
@@ -118,7 +120,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         stack.push_async_callback(database.close)
         redis = connect_redis(settings.redis_url)
         stack.push_async_callback(redis.aclose)
-        letters = Mails(settings.open_vault(), settings.base_url)
+        letters = Notifications(settings.open_vault(), settings.base_url)
         identity = await stack.enter_async_context(Identity.open(database, redis, settings, letters=letters))
         notices, party = Notices(letters), RelyingParty.of(settings)
         texts = await stack.enter_async_context(TwilioTexts.connect(settings))
@@ -166,6 +168,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             addresses=Addresses(settings.trusted_proxies),
             rates=RateLimits(redis, factor=settings.rate_limit_factor),
             letters=letters,
+            text_carrier=texts,
             identity=identity,
             accounts=Accounts(
                 database=database,
@@ -185,7 +188,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                     export_books,
                     export_orders,
                     export_conversions,
-                    export_letters,
+                    export_letters_with(identity.vault),
                     export_addresses_with(identity.vault),
                 ),
                 erases=(erase_letters, erase_addresses),

@@ -29,7 +29,7 @@ from bitcurrent.kernel.leader import Leadership
 from bitcurrent.kernel.logs import configure_logs
 from bitcurrent.kernel.tasks import stop
 from bitcurrent.market_data.feed import PriceFeed
-from bitcurrent.notifications.tasks import Postman
+from bitcurrent.notifications.tasks import Postman, Texter
 from bitcurrent.portfolio.exports.tasks import Scribe
 from bitcurrent.settings import Settings
 from bitcurrent.trading.tasks.desk import DATABASE_TROUBLE, Desk, Pace
@@ -88,7 +88,8 @@ class Worker:
         self._backlog: Counter[str] = Counter()
         self._audit = AuditKeeper.of(settings, brokerage.database, self._counts)
         carrier = SmtpCarrier.of(settings.smtp_url, settings.mail_from)
-        self._postman = Postman(brokerage.database, brokerage.letters, carrier, self._counts)
+        self._postman = Postman(brokerage.database, brokerage.letters.mails, carrier, self._counts)
+        self._texter = Texter(brokerage.database, brokerage.letters.texts, brokerage.text_carrier, self._counts)
         self._inbox = InboxKeeper(brokerage.database, brokerage.inbox, self._counts)
         self._deposits = DepositKeeper(
             database=brokerage.database,
@@ -139,6 +140,7 @@ class Worker:
                 asyncio.create_task(self._count_backlog()),
                 asyncio.create_task(self._audit.keep()),
                 asyncio.create_task(self._postman.run()),
+                asyncio.create_task(self._texter.run()),
                 asyncio.create_task(Scribe(brokerage.database, self._counts).run()),
                 asyncio.create_task(self._inbox.run()),
                 asyncio.create_task(self._deposits.run()),
@@ -249,6 +251,8 @@ class Worker:
             "updates_flagged": ("Messages of the venue that wait for a person.", self._backlog["flagged"]),
             "mails_waiting": ("Letters that have not been sent yet.", self._postman.waiting),
             "mails_dead": ("Letters of the last week that could not be sent and are given up.", self._postman.dead),
+            "texts_waiting": ("Texts that have not been sent yet.", self._texter.waiting),
+            "texts_dead": ("Texts of the last week that could not be sent and are given up.", self._texter.dead),
             "processor_events_waiting": ("Webhooks that are kept and not applied so far.", self._inbox.waiting),
             "processor_events_troubled": ("Those of them that failed again and again.", self._inbox.troubled),
             "deposits_waiting": ("Deposits that the poll looks after.", self._deposits.waiting),

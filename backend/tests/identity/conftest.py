@@ -45,4 +45,4 @@ def post(api: Api) -> Post:
     """Every letter that the application has queued and queues."""
     brokerage: Brokerage = api.app.state.brokerage
     bag = Bag()
-    return Post(Postman(brokerage.database, brokerage.letters, bag, Counter()), bag)
+    return Post(Postman(brokerage.database, brokerage.letters.mails, bag, Counter()), bag)

@@ -13,7 +13,7 @@ from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.notifications.model import Mail
 from bitcurrent.notifications.ports import Carrier, NotDelivered
-from bitcurrent.notifications.service import Mails
+from bitcurrent.notifications.service import Mails, Notifications
 from bitcurrent.notifications.tasks import Postman, Rounds
 from tests.support.brokerage import settings_for
 
@@ -39,8 +39,12 @@ class Office:
 
     database: Database
     identity: Identity
-    mails: Mails
+    letters: Notifications
     counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def mails(self) -> Mails:
+        return self.letters.mails
 
     async def customer(self, email: str | None = None) -> UserId:
         wish = Registration(email or f"{new_id()}@example.test", "Pat Person", "no password fits this")
@@ -70,7 +74,7 @@ async def office(database_urls: DatabaseUrls, redis_url: str) -> AsyncIterator[O
     redis = connect_redis(redis_url)
     identity = Identity(database, redis, settings)
     try:
-        yield Office(database, identity, Mails(identity.vault, BASE_URL))
+        yield Office(database, identity, Notifications(identity.vault, BASE_URL))
     finally:
         identity.close()
         await redis.aclose()

@@ -1,4 +1,5 @@
-"""Notifications write to customers: letters by e-mail, each queued in the transaction of what it tells.
+"""Notifications tell customers: by e-mail, by text, and in an inbox of the house, as each of them chose.
 
-What is rolled back is never told; what is committed is told at least once, until the mail server has taken it.
+Everything is queued in the transaction of what it tells: what is rolled back is never told; what is committed is told
+at least once, until the carrier has taken it.
 """

@@ -89,7 +89,7 @@ class House:
         """The token of the newest link for this purpose in somebody's mail: by SMTP, from the sandbox."""
         settings = self.brokerage.settings
         carrier = SmtpCarrier.of(settings.smtp_url, settings.mail_from)
-        postman = Postman(self.brokerage.database, self.brokerage.letters, carrier, Counter())
+        postman = Postman(self.brokerage.database, self.brokerage.letters.mails, carrier, Counter())
         while await postman.carry_due():
             continue
         letters = await asyncio.to_thread(self.sandbox.letters, email)

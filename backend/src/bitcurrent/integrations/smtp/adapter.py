@@ -110,6 +110,8 @@ class SmtpCarrier:
         message["Message-ID"] = f"<{mail.id}@{self._address.rpartition('@')[2]}>"
         # Nobody's holiday answers these (RFC 3834).
         message["Auto-Submitted"] = "auto-generated"
+        if mail.unsubscribe is not None:
+            message["List-Unsubscribe"] = f"<{mail.unsubscribe}>"
         message.set_content(mail.text)
         message.add_alternative(mail.html, subtype="html")
         return message
