@@ -48,7 +48,9 @@ async def insert(
 
 async def lock_customer(connection: Connection, user_id: UserId) -> int:
     """Wait for whoever adds an account of the same customer; how many there are."""
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('bank_accounts:' || $1::uuid::text, 0))", user_id)
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('bank_accounts:' || $1::uuid::text, 0))", user_id
+    )
     count: int = await connection.fetchval(
         "SELECT count(*) FROM bank_accounts WHERE user_id = $1 AND removed_at IS NULL", user_id
     )
