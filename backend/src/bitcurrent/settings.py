@@ -85,6 +85,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stripe_api_key: str = ""
     stripe_webhook_secret: str = ""
     stripe_url: str = "https://api.stripe.com"
+    # Whether the processor pays out to our bank by itself: then payouts are booked, otherwise each one is a break.
+    stripe_payouts: Literal["none", "automatic"] = "none"
+    reconcile_seconds: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 60
     # What a deposit by card costs the customer, its smallest amount in any currency, and for how many days its money
     # cannot leave: the longest that fits of a usual card, one without 3-D Secure, a risky one, a first deposit.
     deposit_fee_bps: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 150

@@ -57,6 +57,11 @@ from bitcurrent.notifications.service import Notifications
 from bitcurrent.portfolio.exports.service import Exports
 from bitcurrent.portfolio.leavings import Leavings
 from bitcurrent.portfolio.service import PortfolioReader
+from bitcurrent.reconciliation.breaks import Breaks
+from bitcurrent.reconciliation.checks import checks_of
+from bitcurrent.reconciliation.model import Pace as Looks
+from bitcurrent.reconciliation.ports import VenueBooks
+from bitcurrent.reconciliation.reconciling import Check
 from bitcurrent.settings import Settings
 from bitcurrent.trading.export import export as export_orders
 from bitcurrent.trading.reading import traded_since
@@ -100,6 +105,7 @@ class Brokerage:
     approvals: Approvals
     limits: Limits
     stops: Stops
+    breaks: Breaks
     operators: Operators
     bot_api: BotApi
 
@@ -161,6 +167,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         )
         inbox = Inbox(database, identity.vault, processor)
         inbox.register_batch(EVENT_TYPES, deposits.crediting.apply_events)
+        stops = Stops(approvals)
         yield Brokerage(
             settings=settings,
             database=database,
@@ -217,7 +224,8 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             admin_networks=settings.open_admin_networks(),
             approvals=approvals,
             limits=limits,
-            stops=Stops(approvals),
+            stops=stops,
+            breaks=Breaks(approvals, stops),
             operators=Operators(identity, approvals),
             bot_api=BotApi(
                 database=database,
@@ -228,6 +236,23 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 portfolio=portfolio,
             ),
         )
+
+
+def checks_for(brokerage: Brokerage, venue: VenueBooks) -> Sequence[Check]:
+    """Everything that the books of this installation are compared with."""
+    settings = brokerage.settings
+    return checks_of(
+        brokerage.database,
+        venue,
+        brokerage.processor,
+        looks_of(settings),
+        books_payouts=settings.stripe_payouts == "automatic",
+    )
+
+
+def looks_of(settings: Settings) -> Looks:
+    """How patient this installation compares."""
+    return Looks(every=settings.reconcile_seconds)
 
 
 @asynccontextmanager

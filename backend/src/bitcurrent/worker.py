@@ -31,6 +31,7 @@ from bitcurrent.kernel.tasks import stop
 from bitcurrent.market_data.feed import PriceFeed
 from bitcurrent.notifications.tasks import Postman, Texter
 from bitcurrent.portfolio.exports.tasks import Scribe
+from bitcurrent.reconciliation.tasks import Reconciliation
 from bitcurrent.settings import Settings
 from bitcurrent.trading.tasks.desk import DATABASE_TROUBLE, Desk, Pace
 from bitcurrent.trading.tasks.work import count_backlog, run_desk
@@ -87,6 +88,7 @@ class Worker:
         self._counts: Counter[str] = Counter()
         self._backlog: Counter[str] = Counter()
         self._audit = AuditKeeper.of(settings, brokerage.database, self._counts)
+        self._books = Reconciliation(brokerage.database, brokerage.breaks, self._counts, pace=looks_of(settings))
         carrier = SmtpCarrier.of(settings.smtp_url, settings.mail_from)
         self._postman = Postman(brokerage.database, brokerage.letters.mails, carrier, self._counts)
         self._texter = Texter(brokerage.database, brokerage.letters.texts, brokerage.text_carrier, self._counts)
@@ -139,6 +141,7 @@ class Worker:
                 asyncio.create_task(self._repeat("conversions", self._tend_conversions)),
                 asyncio.create_task(self._count_backlog()),
                 asyncio.create_task(self._audit.keep()),
+                asyncio.create_task(self._books.keep(checks_for(brokerage, venue))),
                 asyncio.create_task(self._postman.run()),
                 asyncio.create_task(self._texter.run()),
                 asyncio.create_task(Scribe(brokerage.database, self._counts).run()),
@@ -265,4 +268,5 @@ class Worker:
                 -1 if head_age is None else head_age,
             ),
             "venue_requests_left": ("Orders that could be sent at once.", budget.room() if budget else 0),
+            **self._books.gauges(),
         }
