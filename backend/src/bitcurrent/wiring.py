@@ -3,7 +3,7 @@
 API, worker, live server and tests open the same `Brokerage` and take from it what they need.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta

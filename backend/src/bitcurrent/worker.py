@@ -37,7 +37,7 @@ from bitcurrent.trading.tasks.desk import DATABASE_TROUBLE, Desk, Pace
 from bitcurrent.trading.tasks.work import count_backlog, run_desk
 from bitcurrent.web.idempotency import purge_answers
 from bitcurrent.web.window import WorkerMetrics, window
-from bitcurrent.wiring import Brokerage, open_brokerage
+from bitcurrent.wiring import Brokerage, checks_for, looks_of, open_brokerage
 
 log = structlog.get_logger(__name__)
 
