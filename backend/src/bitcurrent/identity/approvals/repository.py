@@ -1,6 +1,6 @@
 """The SQL of approvals."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -92,6 +92,19 @@ async def list_approvals(connection: Connection, which: ApprovalFilter) -> list[
         which.asked_by,
         which.before,
         which.limit,
+    )
+    return [Approval(**dict(row)) for row in rows]
+
+
+async def newest_about(connection: Connection, kind: str, subjects: Sequence[str]) -> list[Approval]:
+    """The newest approval of a kind about each of these subjects, where there is one."""
+    rows = await connection.fetch(
+        f"""
+        SELECT DISTINCT ON (subject) {_APPROVAL} FROM approvals WHERE kind = $1 AND subject = ANY ($2)
+        ORDER BY subject, id DESC
+        """,
+        kind,
+        list(subjects),
     )
     return [Approval(**dict(row)) for row in rows]
 

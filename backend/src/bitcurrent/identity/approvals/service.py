@@ -139,6 +139,10 @@ class Approvals:
         """Approvals, newest first."""
         return await repository.list_approvals(connection, which)
 
+    async def newest_about(self, connection: Connection, kind: str, subjects: Sequence[str]) -> Sequence[Approval]:
+        """The newest approval of a kind about each of these subjects, where there is one; at most 500 subjects."""
+        return await repository.newest_about(connection, kind, subjects)
+
     async def expire_due(self, connection: Connection) -> int:
         """Write down whose time is over, some at a time; how many."""
         expired = await repository.expire_due(connection, limit=EXPIRE_BATCH)
