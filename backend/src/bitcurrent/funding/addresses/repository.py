@@ -40,7 +40,7 @@ def index_of(vault: Vault, network: str, address: str) -> bytes:
 async def lock_book(connection: Connection, user_id: UserId) -> tuple[int, int]:
     """Wait for whoever changes the same book; how many addresses it has, and how many were added within a day."""
     await connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended('withdrawal_addresses:' || $1::text, 0))", user_id
+        "SELECT pg_advisory_xact_lock(hashtextextended('withdrawal_addresses:' || $1::uuid::text, 0))", user_id
     )
     row = await connection.fetchrow(
         """

@@ -1,0 +1,259 @@
+"""Coins leave once: the venue is told of addresses, transfers are sent, found again, completed or given back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+import pytest_asyncio
+
+from bitcurrent.funding.addresses.model import BeneficiaryNeeded
+from bitcurrent.funding.wallets.model import AddressNotReady
+from bitcurrent.funding.withdrawals.model import DestinationNotFound, DestinationTooYoung, State
+from bitcurrent.kernel.errors import Refusal
+from bitcurrent.launcher.redis import RedisServer
+from bitcurrent.launcher.scratch import DatabaseUrls
+from tests.support.sandbox import Sandbox
+from tests.support.wallet_desk import WalletDesk, ethereum_address, wallet_desk
+
+FEE = Decimal("0.00046875")
+"""What the sandbox's network takes of a transfer of ETH."""
+
+
+@pytest_asyncio.fixture
+async def desk(database_urls: DatabaseUrls, redis_server: RedisServer, sandbox: Sandbox) -> AsyncIterator[WalletDesk]:
+    async with wallet_desk(database_urls, redis_server.url, sandbox) as found:
+        yield found
+
+
+async def test_coins_leave_with_the_fee_as_quoted_and_settle_with_a_hash(desk: WalletDesk) -> None:
+    ann = await desk.customer(ETH="2")
+    saved = await desk.approved(ann)
+    await desk.control("settings", transfer_fee_factor="0.5")
+    asked = await desk.ask(ann, saved, "0.5")
+    assert asked.network_fee == FEE
+    assert await desk.balance(ann) == (Decimal("1.5") - FEE, Decimal("0.5") + FEE)
+    await desk.work()
+    sent = await desk.now(asked)
+    assert (sent.state, sent.destination_label) == (State.SENT, f"ethereum {saved.shown}")
+    await desk.finish()
+    await desk.work()
+    settled = await desk.now(asked)
+    assert (settled.state, settled.network_fee_paid) == (State.SETTLED, FEE / 2)
+    assert settled.details["transaction_hash"].startswith("0x")
+    assert settled.details["explorer"].endswith(settled.details["transaction_hash"])
+    assert await desk.balance(ann) == (Decimal("1.5") - FEE, Decimal(0))
+    left = await desk.count("SELECT balance FROM house_accounts WHERE account = 'network_fees' AND currency = 'ETH'")
+    assert left == FEE / 2, "what the network did not take is the house's"
+    await desk.assert_laws()
+
+
+async def test_a_failed_transfer_gives_everything_back(desk: WalletDesk) -> None:
+    ann = await desk.customer(ETH="2")
+    asked = await desk.ask(ann, await desk.approved(ann), "0.5")
+    await desk.work()
+    await desk.finish("FAILED")
+    await desk.work()
+    failed = await desk.now(asked)
+    assert (failed.state, failed.reason) == (State.FAILED, "venue_failed")
+    assert await desk.balance(ann) == (Decimal(2), Decimal(0))
+    await desk.assert_laws()
+
+
+async def test_what_the_venue_refuses_comes_back_and_its_words_stay_with_us(desk: WalletDesk) -> None:
+    ann = await desk.customer(ETH="2")
+    asked = await desk.ask(ann, await desk.approved(ann), "0.5")
+    await desk.control("credit", symbol="ETH/USD", amount="-1.9")  # somebody took them there
+    await desk.work()
+    assert (await desk.now(asked)).reason == "refused_by_venue"
+    kept = await desk.count("SELECT reason FROM wallet_transfers")
+    assert "insufficient balance" in kept
+    assert await desk.balance(ann) == (Decimal(2), Decimal(0))
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "error_after", "cut_after"])
+async def test_no_answer_after_sending_is_one_transfer_that_is_found(desk: WalletDesk, kind: str) -> None:
+    ann = await desk.customer(ETH="2")
+    asked = await desk.ask(ann, await desk.approved(ann), "0.5")
+    await desk.fault(kind, method="POST", path="/v2/wallets/transfers")
+    await desk.work(1)
+    assert (await desk.now(asked)).state in {State.SENDING, State.SENT}
+    await desk.work()
+    await desk.finish()
+    await desk.work()
+    assert (await desk.now(asked)).state is State.SETTLED
+    assert len((await desk.venue())["transfers"]) == 1
+    await desk.assert_laws()
+
+
+async def test_lost_on_the_way_it_is_never_sent_again_by_itself(desk: WalletDesk) -> None:
+    ann = await desk.customer(ETH="2")
+    asked = await desk.ask(ann, await desk.approved(ann), "0.5")
+    await desk.fault("drop_before", method="POST", path="/v2/wallets/transfers")
+    await desk.work(6)
+    assert (await desk.now(asked)).state is State.SENDING
+    assert (await desk.venue())["transfers"] == []
+    assert await desk.count("SELECT looks FROM wallet_transfers WHERE missing_since IS NOT NULL") >= 4
+
+
+async def test_too_many_requests_is_certainly_not_sent_and_tried_again(desk: WalletDesk) -> None:
+    ann = await desk.customer(ETH="2")
+    asked = await desk.ask(ann, await desk.approved(ann), "0.5")
+    await desk.fault("error_before", status=429, method="POST", path="/v2/wallets/transfers")
+    await desk.work(1)
+    assert await desk.count("SELECT state FROM wallet_transfers") in {"nothing_there", "processing"}
+    for _ in range(20):  # the venue's own budget pauses for a second
+        await desk.work(1)
+        if (await desk.now(asked)).state is State.SENT:
+            break
+        await asyncio.sleep(0.1)
+    assert (await desk.now(asked)).state is State.SENT
+    assert await desk.count("SELECT attempts FROM wallet_transfers") == 2
+    assert len((await desk.venue())["transfers"]) == 1
+
+
+async def test_two_equal_transfers_without_an_answer_are_never_confused(desk: WalletDesk) -> None:
+    ann = await desk.customer(ETH="2")
+    saved = await desk.approved(ann)
+    first, second = await desk.ask(ann, saved, "0.5"), await desk.ask(ann, saved, "0.5")
+    await desk.fault("drop_after", method="POST", path="/v2/wallets/transfers", count=2)
+    # Both are sent in one round: the second waits for the answer of the first.
+    await desk.work(8)
+    await desk.finish()
+    await desk.work()
+    assert {(await desk.now(each)).state for each in (first, second)} == {State.SETTLED}
+    references = {(await desk.now(each)).reference for each in (first, second)}
+    assert len(references) == 2
+    await desk.assert_laws()
+
+
+async def test_somebody_elses_equal_transfer_is_not_guessed_to_be_ours(desk: WalletDesk) -> None:
+    ann = await desk.customer(ETH="2")
+    saved = await desk.approved(ann)
+    asked = await desk.ask(ann, saved, "0.5")
+    await desk.fault("drop_after", method="POST", path="/v2/wallets/transfers")
+    await desk.work(1)
+    await desk.wallets.send(asset="ETH", chain="ETH", amount=Decimal("0.5"), address=saved.address)
+    if (await desk.now(asked)).state is State.SENDING:
+        await desk.work()
+        assert (await desk.now(asked)).state is State.SENDING
+
+
+async def test_a_hundred_withdrawals_by_four_workers_are_a_hundred_transfers(desk: WalletDesk) -> None:
+    """Two customers share each address and send the same amounts there: every transfer has an equal one."""
+    asked = []
+    for _ in range(5):
+        address = ethereum_address()
+        for owner in [await desk.customer(ETH="10") for _ in range(2)]:
+            saved = await desk.approved(owner, address)
+            asked += [await desk.ask(owner, saved, f"0.1{number}") for number in range(10)]
+    await desk.fault("drop_after", method="POST", path="/v2/wallets/transfers", count=30)
+    for _ in range(12):
+        async with desk.brokerage.database.transaction() as connection:
+            await connection.execute("UPDATE withdrawals SET claimed_until = NULL, next_at = NULL")
+        await asyncio.gather(*(desk.paymaster.round() for _ in range(4)))
+    await desk.finish()
+    await desk.work(10)
+    states = {(await desk.now(each)).state for each in asked}
+    sent = len((await desk.venue())["transfers"])
+    print(f"  {len(asked)} withdrawals by four workers at once, 30 answers dropped: {sent} transfers")
+    assert (states, sent) == ({State.SETTLED}, len(asked))
+    await desk.assert_laws()
+
+
+async def test_one_withdrawal_sent_by_many_is_one_transfer(desk: WalletDesk) -> None:
+    ann = await desk.customer(ETH="2")
+    asked = await desk.ask(ann, await desk.approved(ann), "0.5")
+    outcomes = await asyncio.gather(*(desk.rail.send(asked) for _ in range(100)), return_exceptions=True)
+    assert [each for each in outcomes if isinstance(each, BaseException)] == []
+    assert len((await desk.venue())["transfers"]) == 1
+    assert await desk.count("SELECT attempts FROM wallet_transfers") == 1
+
+
+async def test_above_the_threshold_the_receiver_is_said_and_kept_as_evidence(desk: WalletDesk) -> None:
+    ann = await desk.customer(ETH="2")
+    saved = await desk.approved(ann, beneficiary=None)
+    asked = await desk.ask(ann, saved, "0.1")  # worth 250
+    with pytest.raises(BeneficiaryNeeded) as refused:
+        await desk.ask(ann, saved, "0.4")
+    assert refused.value.details == {"worth": "1000", "threshold": "1000"}
+    await desk.work()
+    row = await desk.count("SELECT to_jsonb(r) FROM travel_rule_records r WHERE withdrawal_id = $1", asked.id)
+    assert (row["required"], row["worth"]) == (False, 250)
+
+
+async def test_an_address_is_told_waits_is_approved_and_removed(desk: WalletDesk) -> None:
+    ann, ben = await desk.customer(ETH="2"), await desk.customer()
+    address = ethereum_address()
+    saved = await desk.save(ann, address)
+    await desk.save(ben, address)
+    with pytest.raises(AddressNotReady):
+        await desk.ask(ann, saved, "0.1")
+    await desk.tell()
+    assert await states(desk) == ["pending"]
+    assert len(await desk.wallets.allowed_addresses()) == 1
+    await desk.control("whitelist")
+    await desk.tell(again=True)
+    assert await states(desk) == ["approved"]
+    async with desk.brokerage.database.transaction() as connection:
+        assert await desk.book.others_with(connection, saved) == [ben]
+        await desk.book.remove(connection, ann, saved.id, address="203.0.113.7")
+    await desk.tell(again=True)
+    assert await states(desk) == ["approved"], "somebody else still has it"
+    with pytest.raises(DestinationNotFound):
+        await desk.ask(ann, saved, "0.1")
+    async with desk.brokerage.database.transaction() as connection:
+        (others,) = await desk.book.everything(connection, ben, asset=None, before=None, limit=5)
+        await desk.book.remove(connection, ben, others.id, address="203.0.113.7")
+    await desk.tell(again=True)
+    assert await states(desk) == ["removed"]
+    assert await desk.wallets.allowed_addresses() == []
+    await desk.save(ann, address)
+    await desk.tell()
+    assert await states(desk) == ["pending"]
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "error_after", "cut_after"])
+async def test_telling_without_an_answer_tells_once(desk: WalletDesk, kind: str) -> None:
+    await desk.save(await desk.customer())
+    await desk.fault(kind, method="POST", path="/v2/wallets/whitelists")
+    await desk.tell()
+    for _ in range(3):
+        await desk.tell(again=True)
+    assert await states(desk) == ["pending"]
+    assert len(await desk.wallets.allowed_addresses()) == 1
+
+
+async def test_our_own_deposit_address_is_refused_and_what_the_venue_forgot_is_told_again(desk: WalletDesk) -> None:
+    ann = await desk.customer(ETH="2")
+    own = await desk.wallets.own_address(asset="ETH", chain="ETH")
+    saved = await desk.save(ann, own)
+    await desk.tell()
+    assert await states(desk) == ["refused"]
+    with pytest.raises(Refusal, match="our own deposit address"):
+        await desk.ask(ann, saved, "0.1")
+    other = await desk.approved(ann)
+    (listed,) = await desk.wallets.allowed_addresses()
+    await desk.wallets.forget_address(listed.id)
+    for _ in range(3):
+        await desk.tell(again=True)
+    asked_again = await desk.count("SELECT state FROM venue_destinations WHERE id = $1", other.destination_id)
+    assert asked_again == "pending"
+
+
+async def test_a_young_address_waits_by_the_databases_clock(
+    database_urls: DatabaseUrls, redis_server: RedisServer, sandbox: Sandbox
+) -> None:
+    async with wallet_desk(database_urls, redis_server.url, sandbox, wait=timedelta(days=1)) as desk:
+        ann = await desk.customer(ETH="2")
+        saved = await desk.approved(ann)
+        assert saved.usable_at - saved.created_at == timedelta(days=1)
+        with pytest.raises(DestinationTooYoung):
+            await desk.ask(ann, saved, "0.1")
+        assert await desk.balance(ann) == (Decimal(2), Decimal(0))
+
+
+async def states(desk: WalletDesk) -> list[str]:
+    async with desk.brokerage.database.read() as connection:
+        return [row["state"] for row in await connection.fetch("SELECT state FROM venue_destinations ORDER BY id")]
