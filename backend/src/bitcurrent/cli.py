@@ -170,6 +170,19 @@ def explain(data: Path, user: str, asset: str, limit: int) -> None:
     sys.exit(explain(_settings(data), user, asset, limit=limit))
 
 
+@main.command()
+@_data
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--wholly", is_flag=True, help="Look at everything of the last days again, not only at what moved.")
+def reconcile(data: Path, as_json: bool, wholly: bool) -> None:
+    """Compare the books with venue, card processor and bank; exit code 1 when something differs."""
+    from bitcurrent.reconciliation.table_commands import reconcile
+    from bitcurrent.wiring import open_books
+
+    settings = _settings(data)
+    sys.exit(reconcile(lambda: open_books(settings), as_json=as_json, wholly=wholly))
+
+
 @main.group()
 def audit() -> None:
     """Prove the log of acts."""

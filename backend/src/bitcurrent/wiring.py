@@ -38,6 +38,7 @@ from bitcurrent.identity.operators import Operators
 from bitcurrent.identity.privacy.export import export_with
 from bitcurrent.identity.privacy.service import Privacy
 from bitcurrent.identity.service import Identity
+from bitcurrent.integrations.alpaca.adapter import AlpacaVenue
 from bitcurrent.integrations.alpaca.data import AlpacaData
 from bitcurrent.integrations.ecb.adapter import EcbRates
 from bitcurrent.integrations.stripe.adapter import StripeProcessor
@@ -62,6 +63,7 @@ from bitcurrent.reconciliation.checks import checks_of
 from bitcurrent.reconciliation.model import Pace as Looks
 from bitcurrent.reconciliation.ports import VenueBooks
 from bitcurrent.reconciliation.reconciling import Check
+from bitcurrent.reconciliation.table_commands import Books
 from bitcurrent.settings import Settings
 from bitcurrent.trading.export import export as export_orders
 from bitcurrent.trading.reading import traded_since
@@ -248,6 +250,13 @@ def checks_for(brokerage: Brokerage, venue: VenueBooks) -> Sequence[Check]:
         looks_of(settings),
         books_payouts=settings.stripe_payouts == "automatic",
     )
+
+
+@asynccontextmanager
+async def open_books(settings: Settings) -> AsyncIterator[Books]:
+    """What `bitcurrent reconcile` compares, until the block ends."""
+    async with open_brokerage(settings) as brokerage, AlpacaVenue.connect(settings) as venue:
+        yield Books(database=brokerage.database, breaks=brokerage.breaks, checks=checks_for(brokerage, venue))
 
 
 def looks_of(settings: Settings) -> Looks:

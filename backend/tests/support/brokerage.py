@@ -47,6 +47,7 @@ def settings_for(database: DatabaseUrls, redis_url: str, sandbox: Sandbox | None
         stripe_api_key=sandbox.stripe_key if sandbox else "",
         stripe_webhook_secret=sandbox.stripe_webhook_secret if sandbox else "",
         stripe_url=sandbox.stripe_url if sandbox else nowhere,
+        reconcile_seconds=86_400,
         fx_url=f"{sandbox.url}/ecb/stats/eurofxref/eurofxref-daily.xml" if sandbox else "",
         smtp_url=sandbox.smtp_url if sandbox else "",
         base_url=ORIGIN,
