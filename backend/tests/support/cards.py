@@ -122,7 +122,7 @@ class Till:
         answers = await asyncio.gather(*(self.deliver(body) for body in bodies))
         assert {answer.status_code for answer in answers} <= {200}, [answer.text for answer in answers]
 
-    async def balance(self, who: Person, currency: str = "USD") -> tuple[Decimal, Decimal]:
+    async def balance(self, who: Person, currency: str = "USD") -> tuple[Decimal | int, Decimal | int]:
         """Available and held."""
         async with self.brokerage.database.read() as connection:
             return await books.balance(connection, UserId(UUID(who.id)), currency)

@@ -1,6 +1,6 @@
 """A deposit's life as values: what it costs, what a fact of the processor makes of it, when it is released. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -126,6 +126,18 @@ class Deposit:
     def credited(self) -> Decimal:
         """What the customer gets: the amount without the fee."""
         return EXACT.subtract(self.amount, self.fee)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepositFilter:
+    """Which deposits to list. `before` is the keyset: moment and id of the last one seen."""
+
+    user_id: UserId | None = None
+    states: Sequence[DepositState] | None = None
+    problem: bool | None = None
+    currency: str | None = None
+    before: tuple[datetime, UUID] | None = None
+    limit: int = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

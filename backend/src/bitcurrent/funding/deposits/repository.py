@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from bitcurrent.funding.deposits.model import Deposit, DepositState
+from bitcurrent.funding.deposits.model import Deposit, DepositFilter, DepositState
 from bitcurrent.funding.ports import Card
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import UserId, new_id
@@ -34,18 +34,6 @@ class NewDeposit:
     limit_version: int
     checkout_expires_at: datetime
     first_look: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DepositFilter:
-    """Which deposits to list. `before` is the keyset: moment and id of the last one seen."""
-
-    user_id: UserId | None = None
-    states: Sequence[DepositState] | None = None
-    problem: bool | None = None
-    currency: str | None = None
-    before: tuple[datetime, UUID] | None = None
-    limit: int = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

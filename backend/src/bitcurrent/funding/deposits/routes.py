@@ -10,8 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from bitcurrent.funding.bonuses.service import Bonuses
-from bitcurrent.funding.deposits.model import DepositState
-from bitcurrent.funding.deposits.repository import DepositFilter
+from bitcurrent.funding.deposits.model import DepositFilter, DepositState
 from bitcurrent.funding.deposits.schemas import (
     BonusAnswer,
     DepositAnswer,

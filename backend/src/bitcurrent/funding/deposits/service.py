@@ -27,13 +27,14 @@ from bitcurrent.funding.deposits.model import (
     OPEN_MAX,
     Deposit,
     DepositEnded,
+    DepositFilter,
     DepositNotFound,
     DepositRules,
     DepositState,
     TooManyOpenDeposits,
 )
 from bitcurrent.funding.deposits.ports import Worths
-from bitcurrent.funding.deposits.repository import DepositFilter, NewDeposit
+from bitcurrent.funding.deposits.repository import NewDeposit
 from bitcurrent.funding.ports import Checkout, NotConfigured, NotSent, OutcomeUnknown, Processor, RefusedOutside
 from bitcurrent.identity.kyc import kyc_level_of
 from bitcurrent.identity.ports import Letters
