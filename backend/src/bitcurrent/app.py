@@ -14,6 +14,7 @@ from litestar.di import Provide
 from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
+from bitcurrent.backoffice import deposit_routes as deposit_desk_routes
 from bitcurrent.backoffice import fx_routes, limits_routes, lost_factor_routes
 from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.botapi import routes as botapi_routes
@@ -61,6 +62,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *backoffice_routes.ROUTES,
     *fx_routes.ROUTES,
     *lost_factor_routes.ROUTES,
+    *deposit_desk_routes.ROUTES,
     *limits_routes.ROUTES,
     *stops_routes.ROUTES,
     *notification_routes.ROUTES,
