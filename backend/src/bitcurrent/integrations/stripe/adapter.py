@@ -150,15 +150,18 @@ class StripeProcessor:
 
     async def find_refund(self, *, refund_id: UUID, payment_intent: str) -> ProcessorRefund | None:
         """The refund that carries our id among those of the payment, or None."""
+        return next((found for found in await self.refunds_of(payment_intent) if found.our_id == refund_id), None)
+
+    async def refunds_of(self, payment_intent: str) -> Sequence[ProcessorRefund]:
+        """Every refund of a payment, ours and those that were made in Stripe's dashboard."""
         params: RefundListParams = {"payment_intent": payment_intent, "limit": PAGE_MAX}
+        found: list[ProcessorRefund] = []
         for _ in range(PAGES_MAX):
             page = await self._open().read(lambda api: api.refunds.list_async(params))
             refunds = [_read(wire.refund, each) for each in page["data"]]
-            for found in refunds:
-                if found.our_id == refund_id:
-                    return found
+            found += refunds
             if not page["has_more"] or not refunds:
-                return None
+                return found
             params["starting_after"] = refunds[-1].id
         raise NotSent(f"{payment_intent} has more refunds than are looked through")
 

@@ -122,6 +122,10 @@ def _watched_client() -> "type[HTTPXClient]":
                 _attempts.get().maybe_done = True
             return answer
 
+        def _get_request_args_kwargs(self, method: str, url: str, headers: Mapping[str, str], post_data: Any) -> Any:
+            # The SDK hands over an encoded form under the name that httpx keeps for fields, and is warned for it.
+            return [(method, url), {"headers": headers, "content": post_data or None, "timeout": self._timeout}]
+
     return Watched
 
 
