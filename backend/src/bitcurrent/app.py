@@ -17,12 +17,15 @@ from litestar.types import ControllerRouterHandler
 from bitcurrent.backoffice import deposit_routes as deposit_desk_routes
 from bitcurrent.backoffice import fx_routes, limits_routes, lost_factor_routes
 from bitcurrent.backoffice import routes as backoffice_routes
+from bitcurrent.backoffice import withdrawal_routes as admin_withdrawal_routes
 from bitcurrent.botapi import routes as botapi_routes
 from bitcurrent.compliance.stops import routes as stops_routes
 from bitcurrent.funding.addresses import routes as address_routes
+from bitcurrent.funding.bank_accounts import routes as bank_account_routes
 from bitcurrent.funding.conversions import routes as conversion_routes
 from bitcurrent.funding.deposits import routes as deposit_routes
 from bitcurrent.funding.inbox import routes as inbox_routes
+from bitcurrent.funding.withdrawals import routes as withdrawal_routes
 from bitcurrent.identity import routes as identity_routes
 from bitcurrent.identity.accounts import routes as account_routes
 from bitcurrent.identity.factors import routes as factor_routes
@@ -32,6 +35,7 @@ from bitcurrent.market_data import routes as market_data_routes
 from bitcurrent.notifications import routes as notification_routes
 from bitcurrent.portfolio import routes as portfolio_routes
 from bitcurrent.portfolio.exports import routes as export_routes
+from bitcurrent.portfolio.statements import routes as statement_routes
 from bitcurrent.settings import Settings
 from bitcurrent.trading import routes as trading_routes
 from bitcurrent.web import health, openapi
@@ -55,11 +59,15 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *trading_routes.ROUTES,
     *portfolio_routes.ROUTES,
     *export_routes.ROUTES,
+    *statement_routes.ROUTES,
     *address_routes.ROUTES,
     *conversion_routes.ROUTES,
     *inbox_routes.ROUTES,
     *deposit_routes.ROUTES,
+    *withdrawal_routes.ROUTES,
+    *bank_account_routes.ROUTES,
     *backoffice_routes.ROUTES,
+    *admin_withdrawal_routes.ROUTES,
     *fx_routes.ROUTES,
     *lost_factor_routes.ROUTES,
     *deposit_desk_routes.ROUTES,

@@ -128,7 +128,7 @@ APP_WRITES = {
     "audit_logs": "INSERT (actor_kind, actor_id, actor_role, action, subject, address, reason, details, before, after)",
     "limit_rules": "INSERT",
     "stops": "INSERT, UPDATE (ended_at, ended_by, end_reason)",
-    "bank_accounts": "INSERT, UPDATE (removed_at, data_key)",
+    "bank_accounts": "INSERT, UPDATE (removed_at, data_key, details)",
     "withdrawals": "INSERT, UPDATE (state, reason, held, paid, network_fee_paid, reference, details, screening,"
     " screening_reference, batch_id, unknown_since, finished_at, claimed_until, next_at, attempts, updated_at)",
     "payout_batches": "INSERT",

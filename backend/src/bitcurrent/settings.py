@@ -148,6 +148,8 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         settings = msgspec.convert(values, Settings, strict=False)
         if settings.env == "production" and settings.password_cost < PASSWORD_COST:
             raise SettingsError(f"{PREFIX}PASSWORD_COST cannot be used: less than {PASSWORD_COST} is for tests.")
+        if settings.env == "production" and settings.demo_bank:
+            raise SettingsError(f"{PREFIX}DEMO_BANK cannot be used: a bank that pays nobody is for demos.")
         settings.open_vault()
         settings.open_admin_networks()
     except BadKeys as error:

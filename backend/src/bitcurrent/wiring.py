@@ -17,6 +17,9 @@ from bitcurrent.compliance.stops.service import Stops
 from bitcurrent.funding.addresses.export import erase as erase_addresses
 from bitcurrent.funding.addresses.export import export_with as export_addresses_with
 from bitcurrent.funding.addresses.service import AddressBook
+from bitcurrent.funding.bank_accounts.export import erase as erase_bank_accounts
+from bitcurrent.funding.bank_accounts.export import export_with as export_bank_accounts_with
+from bitcurrent.funding.bank_accounts.service import BankAccounts
 from bitcurrent.funding.bonuses.service import Bonuses
 from bitcurrent.funding.conversions.export import export as export_conversions
 from bitcurrent.funding.conversions.rates import FixedRates, NoRates, Rates
@@ -24,8 +27,17 @@ from bitcurrent.funding.conversions.service import Conversions
 from bitcurrent.funding.deposits.crediting import EVENT_TYPES
 from bitcurrent.funding.deposits.model import DepositRules
 from bitcurrent.funding.deposits.service import Deposits
+from bitcurrent.funding.desk import open_desk
 from bitcurrent.funding.inbox.service import Inbox
+from bitcurrent.funding.payouts.service import Payouts
 from bitcurrent.funding.ports import Processor, RateSource
+from bitcurrent.funding.reversals.service import Refunds
+from bitcurrent.funding.withdrawals.deciding import Deciding
+from bitcurrent.funding.withdrawals.export import export as export_withdrawals
+from bitcurrent.funding.withdrawals.model import RailName
+from bitcurrent.funding.withdrawals.ports import Rail
+from bitcurrent.funding.withdrawals.prices import UsdPrices
+from bitcurrent.funding.withdrawals.service import Withdrawals
 from bitcurrent.identity.accounts.service import Accounts
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.factors.enrolment import Enrolment
@@ -58,6 +70,7 @@ from bitcurrent.notifications.service import Notifications
 from bitcurrent.portfolio.exports.service import Exports
 from bitcurrent.portfolio.leavings import Leavings
 from bitcurrent.portfolio.service import PortfolioReader
+from bitcurrent.portfolio.statements.service import Statements
 from bitcurrent.reconciliation.breaks import Breaks
 from bitcurrent.reconciliation.checks import checks_of
 from bitcurrent.reconciliation.model import Pace as Looks
@@ -98,11 +111,17 @@ class Brokerage:
     exchange_rates: Rates
     conversions: Conversions
     address_book: AddressBook
+    withdrawals: Withdrawals
+    deciding: Deciding
+    bank_accounts: BankAccounts
+    payouts: Payouts
+    rails: dict[RailName, Rail]
     market_data: MarketData
     market_list: MarketList
     trading: Trading
     portfolio: PortfolioReader
     exports: Exports
+    statements: Statements
     admin_networks: Networks
     approvals: Approvals
     limits: Limits
@@ -169,6 +188,35 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         )
         inbox = Inbox(database, identity.vault, processor)
         inbox.register_batch(EVENT_TYPES, deposits.crediting.apply_events)
+        privacy = Privacy(
+            database,
+            redis,
+            identity,
+            erase_after_days=settings.erase_after_days,
+            exports=(
+                export_with(identity.vault),
+                export_books,
+                export_orders,
+                export_conversions,
+                export_letters_with(identity.vault),
+                export_addresses_with(identity.vault),
+                export_withdrawals,
+                export_bank_accounts_with(identity.vault),
+            ),
+            erases=(erase_letters, erase_addresses, erase_bank_accounts),
+        )
+        desk = open_desk(
+            settings=settings,
+            database=database,
+            vault=identity.vault,
+            privacy=privacy,
+            letters=letters,
+            limits=limits,
+            approvals=approvals,
+            prices=UsdPrices(market_data, exchange_rates),
+            processor=processor,
+            refunds=Refunds(letters),
+        )
         stops = Stops(approvals)
         yield Brokerage(
             settings=settings,
@@ -187,21 +235,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 letters=letters,
                 leavings=Leavings(),
             ),
-            privacy=Privacy(
-                database,
-                redis,
-                identity,
-                erase_after_days=settings.erase_after_days,
-                exports=(
-                    export_with(identity.vault),
-                    export_books,
-                    export_orders,
-                    export_conversions,
-                    export_letters_with(identity.vault),
-                    export_addresses_with(identity.vault),
-                ),
-                erases=(erase_letters, erase_addresses),
-            ),
+            privacy=privacy,
             factors=factors,
             enrolment=Enrolment(database=database, identity=identity, factors=factors, party=party, notices=notices),
             lost_factors=lost_factors,
@@ -217,12 +251,18 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 letters=letters,
                 wait=timedelta(seconds=settings.destination_wait_seconds),
             ),
+            withdrawals=desk.withdrawals,
+            deciding=desk.deciding,
+            bank_accounts=desk.bank_accounts,
+            payouts=desk.payouts,
+            rails=desk.rails,
             conversions=Conversions(database, exchange_rates, limits, spread_bps=Decimal(settings.fx_spread_bps)),
             market_data=market_data,
             market_list=MarketList(market_data),
             trading=trading,
             portfolio=portfolio,
             exports=Exports(database),
+            statements=Statements(database, market_data, identity, privacy),
             admin_networks=settings.open_admin_networks(),
             approvals=approvals,
             limits=limits,

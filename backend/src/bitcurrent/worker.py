@@ -19,6 +19,7 @@ from bitcurrent.audit.tasks import AuditKeeper
 from bitcurrent.funding.conversions.tasks import tend_conversions
 from bitcurrent.funding.deposits.tasks import DepositKeeper
 from bitcurrent.funding.inbox.tasks import InboxKeeper
+from bitcurrent.funding.withdrawals.tasks import Paymaster
 from bitcurrent.identity.accounts.links import purge_links
 from bitcurrent.identity.approvals.service import EXPIRE_BATCH
 from bitcurrent.identity.factors.tasks import purge_challenges, tend_lost_factors
@@ -100,6 +101,13 @@ class Worker:
             letters=brokerage.letters,
             counts=self._counts,
         )
+        self._paymaster = Paymaster(
+            database=brokerage.database,
+            rails=brokerage.rails,
+            changes=brokerage.withdrawals.changes,
+            deciding=brokerage.deciding,
+            counts=self._counts,
+        )
         self._desk: Desk | None = None
         self._venue: AlpacaVenue | None = None
 
@@ -143,10 +151,11 @@ class Worker:
                 asyncio.create_task(self._audit.keep()),
                 asyncio.create_task(self._books.keep(checks_for(brokerage, venue))),
                 asyncio.create_task(self._postman.run()),
-                asyncio.create_task(self._texter.run()),
+                asyncio.create_task(self._paymaster.run()),
                 asyncio.create_task(Scribe(brokerage.database, self._counts).run()),
                 asyncio.create_task(self._inbox.run()),
                 asyncio.create_task(self._deposits.run()),
+                asyncio.create_task(self._texter.run()),
             ]
             try:
                 await run_desk(desk)
@@ -252,6 +261,7 @@ class Worker:
             "orders_unknown": ("Orders whose outcome only the venue knows.", self._backlog["unknown"]),
             "orders_canceling": ("Orders with a cancel that has no end yet.", self._backlog["canceling"]),
             "updates_flagged": ("Messages of the venue that wait for a person.", self._backlog["flagged"]),
+            **self._paymaster.gauges(),
             "mails_waiting": ("Letters that have not been sent yet.", self._postman.waiting),
             "mails_dead": ("Letters of the last week that could not be sent and are given up.", self._postman.dead),
             "texts_waiting": ("Texts that have not been sent yet.", self._texter.waiting),

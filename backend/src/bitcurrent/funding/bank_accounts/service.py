@@ -62,7 +62,7 @@ class BankAccounts:
         )
         if saved is None:
             raise KnownAccount
-        await self._tell(connection, saved, "bank_account_added", address, usable_at=f"{saved.usable_at:{_MOMENT}}")
+        await self._tell(connection, saved, "bank_account_added", address, usable_from=f"{saved.usable_at:{_MOMENT}}")
         return saved
 
     async def everything(self, connection: Connection, user_id: UserId) -> Sequence[BankAccount]:

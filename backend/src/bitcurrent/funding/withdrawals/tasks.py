@@ -67,6 +67,19 @@ class Paymaster:
         self._pace = pace or Pace()
         self.open: Mapping[str, int] = {}
 
+    def gauges(self) -> dict[str, tuple[str, float]]:
+        """What the worker's metrics tell of withdrawals; the last two are alarms when they are not zero for long."""
+        return {
+            "withdrawals_review": ("Withdrawals that wait for two operators.", self.open.get("review", 0)),
+            "withdrawals_approved": ("Approved withdrawals that have not been sent.", self.open.get("approved", 0)),
+            "withdrawals_sending": ("Withdrawals that are being sent.", self.open.get("sending", 0)),
+            "withdrawals_unknown": ("Withdrawals whose outcome nobody has told us.", self.open.get("unknown", 0)),
+            "withdrawals_late": (
+                "Withdrawals without a new word for an hour, banks' not counted.",
+                self.open.get("late", 0),
+            ),
+        }
+
     async def run(self) -> None:
         """Work until cancelled. A fault is loud, counted, and not the end."""
         while True:
