@@ -15,7 +15,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 from bitcurrent.backoffice import deposit_routes as deposit_desk_routes
-from bitcurrent.backoffice import fx_routes, limits_routes, lost_factor_routes
+from bitcurrent.backoffice import fx_routes, limits_routes, lost_factor_routes, wallet_transfer_routes
 from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.backoffice import withdrawal_routes as admin_withdrawal_routes
 from bitcurrent.botapi import routes as botapi_routes
@@ -68,6 +68,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *bank_account_routes.ROUTES,
     *backoffice_routes.ROUTES,
     *admin_withdrawal_routes.ROUTES,
+    *wallet_transfer_routes.ROUTES,
     *fx_routes.ROUTES,
     *lost_factor_routes.ROUTES,
     *deposit_desk_routes.ROUTES,

@@ -6,7 +6,6 @@ API, worker, live server and tests open the same `Brokerage` and take from it wh
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 
 from redis.asyncio import Redis
@@ -30,8 +29,10 @@ from bitcurrent.funding.deposits.service import Deposits
 from bitcurrent.funding.desk import open_desk
 from bitcurrent.funding.inbox.service import Inbox
 from bitcurrent.funding.payouts.service import Payouts
-from bitcurrent.funding.ports import Processor, RateSource
+from bitcurrent.funding.ports import Processor, RateSource, Wallets
 from bitcurrent.funding.reversals.service import Refunds
+from bitcurrent.funding.wallets.deciding import LostTransfers
+from bitcurrent.funding.wallets.side import open_wallet_side
 from bitcurrent.funding.withdrawals.deciding import Deciding
 from bitcurrent.funding.withdrawals.export import export as export_withdrawals
 from bitcurrent.funding.withdrawals.model import RailName
@@ -52,6 +53,7 @@ from bitcurrent.identity.privacy.service import Privacy
 from bitcurrent.identity.service import Identity
 from bitcurrent.integrations.alpaca.adapter import AlpacaVenue
 from bitcurrent.integrations.alpaca.data import AlpacaData
+from bitcurrent.integrations.alpaca.wallets import AlpacaWallets
 from bitcurrent.integrations.ecb.adapter import EcbRates
 from bitcurrent.integrations.stripe.adapter import StripeProcessor
 from bitcurrent.integrations.twilio.adapter import TwilioTexts
@@ -111,6 +113,8 @@ class Brokerage:
     exchange_rates: Rates
     conversions: Conversions
     address_book: AddressBook
+    wallets: Wallets
+    lost_transfers: LostTransfers
     withdrawals: Withdrawals
     deciding: Deciding
     bank_accounts: BankAccounts
@@ -205,6 +209,16 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             ),
             erases=(erase_letters, erase_addresses, erase_bank_accounts),
         )
+        prices = UsdPrices(market_data, exchange_rates)
+        coins = open_wallet_side(
+            settings=settings,
+            database=database,
+            vault=identity.vault,
+            wallets=await stack.enter_async_context(AlpacaWallets.connect(settings)),
+            letters=letters,
+            approvals=approvals,
+            prices=prices,
+        )
         desk = open_desk(
             settings=settings,
             database=database,
@@ -213,9 +227,10 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             letters=letters,
             limits=limits,
             approvals=approvals,
-            prices=UsdPrices(market_data, exchange_rates),
+            prices=prices,
             processor=processor,
             refunds=Refunds(letters),
+            more_rails=(coins.rail,),
         )
         stops = Stops(approvals)
         yield Brokerage(
@@ -246,11 +261,9 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             bonuses=bonuses,
             deposits=deposits,
             exchange_rates=exchange_rates,
-            address_book=AddressBook(
-                vault=identity.vault,
-                letters=letters,
-                wait=timedelta(seconds=settings.destination_wait_seconds),
-            ),
+            address_book=coins.book,
+            wallets=coins.wallets,
+            lost_transfers=coins.lost,
             withdrawals=desk.withdrawals,
             deciding=desk.deciding,
             bank_accounts=desk.bank_accounts,

@@ -16,6 +16,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from bitcurrent.audit.tasks import AuditKeeper
+from bitcurrent.funding.addresses.tasks import Teller
 from bitcurrent.funding.conversions.tasks import tend_conversions
 from bitcurrent.funding.deposits.tasks import DepositKeeper
 from bitcurrent.funding.inbox.tasks import InboxKeeper
@@ -108,6 +109,12 @@ class Worker:
             deciding=brokerage.deciding,
             counts=self._counts,
         )
+        self._teller = Teller(
+            database=brokerage.database,
+            vault=brokerage.identity.vault,
+            wallets=brokerage.wallets,
+            counts=self._counts,
+        )
         self._desk: Desk | None = None
         self._venue: AlpacaVenue | None = None
 
@@ -152,6 +159,7 @@ class Worker:
                 asyncio.create_task(self._books.keep(checks_for(brokerage, venue))),
                 asyncio.create_task(self._postman.run()),
                 asyncio.create_task(self._paymaster.run()),
+                asyncio.create_task(self._teller.run()),
                 asyncio.create_task(Scribe(brokerage.database, self._counts).run()),
                 asyncio.create_task(self._inbox.run()),
                 asyncio.create_task(self._deposits.run()),
@@ -262,6 +270,7 @@ class Worker:
             "orders_canceling": ("Orders with a cancel that has no end yet.", self._backlog["canceling"]),
             "updates_flagged": ("Messages of the venue that wait for a person.", self._backlog["flagged"]),
             **self._paymaster.gauges(),
+            "addresses_waiting": ("Addresses that the venue was not told of so far.", self._teller.waiting),
             "mails_waiting": ("Letters that have not been sent yet.", self._postman.waiting),
             "mails_dead": ("Letters of the last week that could not be sent and are given up.", self._postman.dead),
             "texts_waiting": ("Texts that have not been sent yet.", self._texter.waiting),
