@@ -52,8 +52,8 @@ class Desk:
             await books.credit(self.connection, UserId(UUID(person.id)), currency, Decimal(amount))
         return person
 
-    async def ask(self, who: Person, status: int = 202, **wish: Any) -> Any:
-        answer = await self.client.post("/api/exports", json=wish, headers=who.bearer)
+    async def ask(self, who: Person, status: int = 202, *, span: dict[str, str] | None = None, **wish: str) -> Any:
+        answer = await self.client.post("/api/exports", json={**wish, **(span or {})}, headers=who.bearer)
         assert answer.status_code == status, answer.text
         return answer.json()
 
@@ -143,13 +143,13 @@ async def test_cells_are_exact_and_no_formulas() -> None:
 async def test_a_span_is_kept_and_one_that_is_none_refused(desk: Desk) -> None:
     ann = await desk.customer(USD="1000")
     early = await desk.ask(
-        ann, kind="transactions", **{"from": "2021-01-01T00:00:00Z", "until": "2021-02-01T00:00:00Z"}
+        ann, kind="transactions", span={"from": "2021-01-01T00:00:00Z", "until": "2021-02-01T00:00:00Z"}
     )
     await desk.write()
     assert await desk.rows(ann, early) == []
-    refused = await desk.ask(ann, 422, kind="transactions", **{"from": "2090-01-01T00:00:00Z"})
+    refused = await desk.ask(ann, 422, kind="transactions", span={"from": "2090-01-01T00:00:00Z"})
     assert refused["field"] == "from"
-    assert (await desk.ask(ann, 422, kind="transactions", **{"from": "2021-01-01T00:00:00"}))["field"] == "from"
+    assert (await desk.ask(ann, 422, kind="transactions", span={"from": "2021-01-01T00:00:00"}))["field"] == "from"
     await desk.ask(ann, 422, kind="secrets")
 
 
@@ -233,12 +233,10 @@ async def test_two_hundred_thousand_lines_take_no_more_memory_than_a_few(desk: D
     assert await writing == 1
     done = await desk.read(ann, export)
     assert (done["state"], done["rows"]) == ("done", LINES)
-    pieces, size = await desk.owner.fetchrow(
-        "SELECT count(*), max(length(body)) FROM export_pieces WHERE export_id = $1", UUID(export["id"])
-    )
-    print(f"export: {LINES:,} lines, {done['bytes'] / 1e6:.1f} MB in {pieces} pieces, peak {peak / 1e6:.1f} MB")
+    sizes = await desk.owner.fetch("SELECT length(body) FROM export_pieces WHERE export_id = $1", UUID(export["id"]))
+    print(f"export: {LINES:,} lines, {done['bytes'] / 1e6:.1f} MB in {len(sizes)} pieces, peak {peak / 1e6:.1f} MB")
     assert peak < MEMORY_MAX
-    assert size < 2 * tasks.PIECE_BYTES
+    assert max(row[0] for row in sizes) < 2 * tasks.PIECE_BYTES
     last = b""
     async with desk.client.stream("GET", f"/api/exports/{export['id']}/file", headers=ann.bearer) as answer:
         async for chunk in answer.aiter_bytes():

@@ -24,6 +24,7 @@ from bitcurrent.funding.conversions.model import (
 from bitcurrent.funding.conversions.rates import Rates
 from bitcurrent.identity.kyc import kyc_level_of
 from bitcurrent.kernel.crashpoints import crash_point
+from bitcurrent.kernel.currencies import BASE
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import NotFound
 from bitcurrent.kernel.events import append_event
@@ -150,6 +151,13 @@ class Conversions:
             subject=conversion_id,
             payload={**_told(terms), "balances": [_balance(balance) for balance in left]},
         )
+
+
+async def kept_worth(connection: Connection, currency: str, *, until: datetime, days: int) -> Decimal | None:
+    """USD for one unit as it was written down in the days up to a moment; None when nothing was."""
+    if currency == BASE:
+        return Decimal(1)
+    return await repository.find_kept_rate(connection, currency, until=until, days=days)
 
 
 def _told(terms: Terms) -> dict[str, str]:
