@@ -5,21 +5,18 @@ import hashlib
 import hmac
 import json
 import logging
-import ssl
 import time
-from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 import h11
 
+from bitcurrent_sandbox.calling import post
 from bitcurrent_sandbox.faults import Faults
 from bitcurrent_sandbox.stripe import objects
 from bitcurrent_sandbox.stripe.settings import ProcessorSettings
 from bitcurrent_sandbox.stripe.store import Delivery, Object, Store
 
 _AT_ONCE: Final = 8
-_ANSWER_MAX: Final = 64 * 1024
 _WORDS_MAX: Final = 200
 _NAP_SECONDS: Final = 0.5
 log = logging.getLogger("bitcurrent_sandbox")
@@ -147,36 +144,6 @@ class Webhooks:
         }
         try:
             async with asyncio.timeout(self._settings.webhook_timeout_seconds):
-                return await _post(url, body, headers)
+                return await post(url, body, headers)
         except (OSError, TimeoutError, h11.RemoteProtocolError, ValueError) as error:
             return 0, type(error).__name__
-
-
-async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
-    """One request on a connection of its own. Redirects are not followed: Stripe does not either."""
-    parts = urlsplit(url)
-    secure = ssl.create_default_context() if parts.scheme == "https" else None
-    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    reader, writer = await asyncio.open_connection(host, port, ssl=secure)
-    try:
-        client = h11.Connection(h11.CLIENT)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        sent = {**headers, "host": parts.netloc, "content-length": str(len(body)), "connection": "close"}
-        request = h11.Request(method="POST", target=target, headers=list(sent.items()))
-        for part in (request, h11.Data(data=body), h11.EndOfMessage()):
-            writer.write(client.send(part) or b"")
-        await writer.drain()
-        status, answer = 0, bytearray()
-        while len(answer) < _ANSWER_MAX:
-            event = client.next_event()
-            if event is h11.NEED_DATA:
-                client.receive_data(await reader.read(16 * 1024))
-            elif isinstance(event, h11.Response):
-                status = event.status_code
-            elif isinstance(event, h11.Data):
-                answer += event.data
-            elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
-                break
-        return status, answer.decode("utf-8", "replace")[:_WORDS_MAX]
-    finally:
-        writer.close()

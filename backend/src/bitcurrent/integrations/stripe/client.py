@@ -21,6 +21,8 @@ CONNECT_SECONDS = 3.0
 READ_SECONDS = 8.0
 WHOLE_SECONDS = 25.0
 """The longest that a call may take altogether, its repetitions included."""
+PAUSE_SECONDS_MAX = 1.0
+"""The longest pause between two attempts: somebody may be waiting."""
 RETRIES = 2
 """The SDK repeats after lost connections, 409 and 5xx, under the same idempotency key."""
 CODE_MAX = 60
@@ -43,12 +45,19 @@ class StripeCalls:
     """The API with one key. The SDK is loaded (28 MB) at the first call, so that who never pays does not carry it."""
 
     def __init__(
-        self, *, api_key: str, url: str, read_seconds: float = READ_SECONDS, whole_seconds: float = WHOLE_SECONDS
+        self,
+        *,
+        api_key: str,
+        url: str,
+        read_seconds: float = READ_SECONDS,
+        whole_seconds: float = WHOLE_SECONDS,
+        pause_seconds_max: float = PAUSE_SECONDS_MAX,
     ) -> None:
         self._api_key = api_key
         self._url = url.rstrip("/")
         self._timeout = httpx.Timeout(read_seconds, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
         self._whole_seconds = whole_seconds
+        self._pause_seconds_max = pause_seconds_max
         self._http: HTTPXClient | None = None
         self._client: StripeClient | None = None
 
@@ -94,7 +103,7 @@ class StripeCalls:
 
             # It would keep an id in the home folder of whoever runs us, and report our timings.
             stripe.enable_telemetry = False
-            self._http = _watched_client()(timeout=self._timeout)
+            self._http = _watched_client(self._pause_seconds_max)(timeout=self._timeout)
             self._client = stripe.StripeClient(
                 self._api_key,
                 base_addresses={"api": self._url},
@@ -104,11 +113,14 @@ class StripeCalls:
         return self._client
 
 
-def _watched_client() -> "type[HTTPXClient]":
+def _watched_client(pause_seconds_max: float) -> "type[HTTPXClient]":
     """The SDK's own client on httpx, which also notes whether an attempt may have been carried out."""
     from stripe import APIConnectionError, HTTPXClient
 
     class Watched(HTTPXClient):
+        def sleep_async(self, secs: float) -> Awaitable[None]:
+            return asyncio.sleep(min(secs, pause_seconds_max))
+
         async def request_async(
             self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
         ) -> tuple[bytes, int, Mapping[str, str]]:

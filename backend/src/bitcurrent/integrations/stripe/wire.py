@@ -124,6 +124,7 @@ def refund(found: Object) -> ProcessorRefund:
         payment_intent=key(found.get("payment_intent")) or "",
         our_id=_uuid((found.get("metadata") or {}).get(OUR_REFUND)),
         failure_reason=found.get("failure_reason"),
+        taken=found["status"] == "succeeded" or found.get("balance_transaction") is not None,
     )
 
 
