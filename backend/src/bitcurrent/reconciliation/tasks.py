@@ -27,7 +27,7 @@ TROUBLE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.Interfac
 class Reconciliation:
     """Runs while this worker leads. A run that fails is loud, counted, and tried again with the next."""
 
-    def __init__(self, database: Database, breaks: Breaks, pace: Pace, counts: Counter[str]) -> None:
+    def __init__(self, database: Database, breaks: Breaks, counts: Counter[str], *, pace: Pace) -> None:
         self._database = database
         self._breaks = breaks
         self._pace = pace
@@ -37,6 +37,8 @@ class Reconciliation:
 
     async def keep(self, checks: Sequence[Check]) -> None:
         """Compare for ever."""
+        # A process that has just begun has other things to do, and so has the venue's budget.
+        await asyncio.sleep(self._pace.every / 4)
         while True:
             began = time.monotonic()
             try:

@@ -173,7 +173,7 @@ class VenueCheck:
             booked = set(await ledger.moves_of(connection, references, "venue"))
             if self._recognise is not None:
                 for each in doubts.values():
-                    if each.kind == "movement" and await self._recognise(connection, _movement(each)) is not None:
+                    if each.kind == "movement" and await self._is_booked(connection, each):
                         booked.add(_reference(each))
             ids = [order.order_id for order in told.orders if order.order_id is not None]
             ours = await evidence.known_orders(connection, ids)
@@ -187,6 +187,11 @@ class VenueCheck:
             booked=booked,
             strangers=[order for order in told.orders if order.order_id is None or order.order_id not in ours],
         )
+
+    async def _is_booked(self, connection: Connection, movement: Doubt) -> bool:
+        """Whether the journal that stands for a movement is posted."""
+        reference = await self._recognise(connection, _movement(movement)) if self._recognise is not None else None
+        return reference is not None and bool(await ledger.moves_of(connection, [reference], "venue"))
 
     def _row(self, asset: str, told: _Told, ours: _Ours) -> Row:
         """One asset: what it is here and there, and what explains the difference."""
