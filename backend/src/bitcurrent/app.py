@@ -16,6 +16,7 @@ from litestar.types import ControllerRouterHandler
 
 from bitcurrent.backoffice import deposit_routes as deposit_desk_routes
 from bitcurrent.backoffice import fx_routes, limits_routes, lost_factor_routes, wallet_transfer_routes
+from bitcurrent.backoffice import reconciliation_routes as reconciliation_desk_routes
 from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.backoffice import withdrawal_routes as admin_withdrawal_routes
 from bitcurrent.botapi import routes as botapi_routes
@@ -71,6 +72,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *wallet_transfer_routes.ROUTES,
     *fx_routes.ROUTES,
     *lost_factor_routes.ROUTES,
+    *reconciliation_desk_routes.ROUTES,
     *deposit_desk_routes.ROUTES,
     *limits_routes.ROUTES,
     *stops_routes.ROUTES,

@@ -76,6 +76,10 @@ class Operators:
         """Everybody whose role is not a customer's, newest account first."""
         return await repository.list_operators(connection, self._identity.vault, before=before, limit=limit)
 
+    async def role_of(self, connection: Connection, user_id: UserId) -> Role | None:
+        """What somebody is here; None for nobody."""
+        return await repository.read_role(connection, user_id)
+
     async def ask_for_role(
         self, connection: Connection, actor: Actor, user_id: UserId, role: Role, *, reason: str, address: str
     ) -> Approval:

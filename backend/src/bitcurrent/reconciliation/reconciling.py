@@ -16,7 +16,7 @@ from bitcurrent.kernel.money import plain
 from bitcurrent.reconciliation import repository
 from bitcurrent.reconciliation.breaks import Breaks
 from bitcurrent.reconciliation.memory import Compared
-from bitcurrent.reconciliation.model import Break, Finding, Party, Row
+from bitcurrent.reconciliation.model import Break, Finding, Party, Row, Run
 from bitcurrent.trading.ports import VenueError, VenueRefused, VenueUnknown
 
 log = structlog.get_logger(__name__)
@@ -128,3 +128,8 @@ def _doubts(subjects: frozenset[str]) -> list[tuple[str, str]]:
         if name in _DOUBTS:
             found.append((_DOUBTS[name], key))
     return found
+
+
+async def last_run(connection: Connection, *, wholly: bool | None = None) -> Run | None:
+    """The newest run (that looked wholly, or not)."""
+    return await repository.read_last_run(connection, wholly=wholly)

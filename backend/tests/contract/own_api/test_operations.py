@@ -13,6 +13,7 @@ from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.web.openapi import describe
 from tests.contract.own_api import currency_operations, identity_operations, notice_operations
+from tests.contract.own_api import reconciliation_operations as reconciliation_work
 from tests.contract.own_api.house import House
 from tests.support import books
 from tests.support.brokerage import client_of, running_api, settings_for
@@ -177,6 +178,7 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         identity_operations.passkeys,
         identity_operations.lost_factors,
         identity_operations.four_eyes,
+        reconciliation_work.reconciliation,
         notice_operations.limits_and_stops,
     ],
     ids=lambda exercise: exercise.__name__,
