@@ -12,7 +12,7 @@ from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.web.openapi import describe
-from tests.contract.own_api import currency_operations, identity_operations, notice_operations
+from tests.contract.own_api import address_operations, currency_operations, identity_operations, notice_operations
 from tests.contract.own_api import reconciliation_operations as reconciliation_work
 from tests.contract.own_api.house import House
 from tests.support import books
@@ -170,7 +170,11 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
 @pytest.mark.parametrize(
     "exercise",
     [
+        address_operations.addresses,
+        address_operations.lost_transfers,
         currency_operations.conversions,
+        currency_operations.exports,
+        currency_operations.statements,
         identity_operations.accounts_by_mail,
         identity_operations.tokens_for_browsers,
         identity_operations.api_keys,
@@ -180,6 +184,8 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         identity_operations.four_eyes,
         reconciliation_work.reconciliation,
         notice_operations.limits_and_stops,
+        notice_operations.messages_and_preferences,
+        notice_operations.letters_to_look_at,
     ],
     ids=lambda exercise: exercise.__name__,
 )

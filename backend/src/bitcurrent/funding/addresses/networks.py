@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bitcurrent.kernel.errors import Invalid, Unavailable
+from bitcurrent.kernel.errors import Invalid
 
 ADDRESS_LENGTH_MAX: Final = 120
 Family = Literal[
@@ -99,7 +99,7 @@ NEVER_SENT_TO: Final[Mapping[str, str]] = {
 """Valid addresses from which nothing ever comes back."""
 
 
-class NoWithdrawals(Unavailable):
+class NoWithdrawals(Invalid):
     """This coin, or this coin over this network, cannot be withdrawn here."""
 
     code = "no_withdrawals"

@@ -1,5 +1,6 @@
 """The address book's verbs: save, list, say who receives, remove."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -49,7 +50,8 @@ class AddressBook:
 
         Raises NoWithdrawals, AddressInvalid, TagNotPossible, BeneficiaryIncomplete, TooManyAddresses, AddressKnown.
         """
-        checked = check_wish(wish)
+        # In a thread: the library takes a moment to load, the first time.
+        checked = await asyncio.to_thread(check_wish, wish)
         kept, lately = await repository.lock_book(connection, user_id)
         if kept >= ADDRESSES_MAX:
             raise TooManyAddresses(ADDRESSES_MAX, "addresses can be saved; remove one that you do not need")
