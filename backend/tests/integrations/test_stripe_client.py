@@ -6,18 +6,11 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
-import stripe
 
 from bitcurrent.funding.ports import NotSent, OutcomeUnknown, RefusedOutside
 from bitcurrent.integrations.stripe.client import StripeCalls
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK's pauses between attempts, made short."""
-    monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.01)
 
 
 def words(status: str, body: str, *headers: str) -> Answer:
@@ -74,7 +67,13 @@ async def stripe_that(*answers: Answer, then_away: bool = False) -> AsyncIterato
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    calls = StripeCalls(api_key="sk_test_x", url=f"http://127.0.0.1:{port}/stripe", read_seconds=0.2, whole_seconds=1.0)
+    calls = StripeCalls(
+        api_key="sk_test_x",
+        url=f"http://127.0.0.1:{port}/stripe",
+        read_seconds=0.2,
+        whole_seconds=1.0,
+        pause_seconds_max=0.01,
+    )
     yield calls, came
     await calls.close()
     server.close()

@@ -122,8 +122,8 @@ here; in the sandbox you decide.</p>
         debit = any(kind in objects.DEBIT.values() for kind in session["payment_method_types"])
         link = f"{self._prefix}/pay/{session['id']}"
         cards = "".join(
-            f'<li><a href="{link}?card={card.number}#form"><code>{_spaced(card.number)}</code> {html.escape(card.shown)}'
-            "</a></li>"
+            f'<li><a href="{link}?card={card.number}#form"><code>{_spaced(card.number)}</code> '
+            f"{html.escape(card.shown)}</a></li>"
             for card in CARDS
             if card.shown
         )

@@ -84,8 +84,9 @@ class Store:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(folder / "stripe.sqlite3", isolation_level=None, timeout=5.0)
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -2000"):
-            self._db.execute(f"PRAGMA {pragma}")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA cache_size = -2000")
         self._db.executescript(_SCHEMA)
         self._depth = 0
 

@@ -33,7 +33,7 @@ EXPIRES = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
 @pytest.fixture
 async def adapter(processor: Stripe) -> AsyncIterator[StripeProcessor]:
     sandbox = processor.sandbox
-    calls = StripeCalls(api_key=sandbox.stripe_key, url=sandbox.stripe_url, read_seconds=2.0)
+    calls = StripeCalls(api_key=sandbox.stripe_key, url=sandbox.stripe_url, read_seconds=2.0, pause_seconds_max=0.1)
     yield StripeProcessor(calls, webhook_secret=sandbox.stripe_webhook_secret)
     await calls.close()
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WHAT = "Paying by card"
-API_KEY = "BITCURRENT_STRIPE_API_KEY"
-WEBHOOK_SECRET = "BITCURRENT_STRIPE_WEBHOOK_SECRET"  # noqa: S105  the variable's name
+ACCOUNT_SETTING = "BITCURRENT_STRIPE_API_KEY"
+ENDPOINT_SETTING = "BITCURRENT_STRIPE_WEBHOOK_SECRET"
 PAGE_MAX = 100
 PAGES_MAX = 20
 """Of a payment's refunds no more than this many pages are read."""
@@ -191,7 +191,7 @@ class StripeProcessor:
     def verified_event(self, *, body: bytes, signature: str, now: datetime) -> ProcessorEvent:
         """The event in a webhook's raw body."""
         if not self._webhook_secret:
-            raise NotConfigured(WHAT, WEBHOOK_SECRET)
+            raise NotConfigured(WHAT, ENDPOINT_SETTING)
         return webhook.verified_event(body=body, signature=signature, secret=self._webhook_secret, now=now)
 
     def event_in(self, body: bytes) -> ProcessorEvent:
@@ -214,7 +214,7 @@ class StripeProcessor:
 
     def _open(self) -> StripeCalls:
         if self._calls is None:
-            raise NotConfigured(WHAT, API_KEY)
+            raise NotConfigured(WHAT, ACCOUNT_SETTING)
         return self._calls
 
 
