@@ -32,7 +32,7 @@ from bitcurrent.portfolio.statements.model import (
 from bitcurrent.portfolio.statements.pdf import write_pdf
 
 AT_ONCE_MAX: Final = 1
-"""PDFs that one process makes at the same time: each takes a second of it at most."""
+"""PDFs that one process makes at the same time: each takes it two seconds at most."""
 PRICE_DAYS: Final = 7
 """A price or rate of so many days before the month's end still says what something was worth then."""
 MONTHS_MAX: Final = 600
