@@ -25,6 +25,7 @@ from bitcurrent.trading.ports import VenueFee
 from bitcurrent.trading.tasks.healing import fee_journal
 from tests.support import books
 from tests.support.books import Ticket
+from tests.support.outside_flows import adjustment, payout, processor_fee
 
 PAGES = Path(__file__).parents[3] / "docs" / "money"
 ROW = re.compile(r"^\| (Ann, )?(\w+) \| (\w+) \| ([+-][\d.]+) \| ([\d.]*) ?\|$", re.MULTILINE)
@@ -128,7 +129,7 @@ async def _newest(ann: Ann) -> OrderId:
 
 
 FLOWS: tuple[Callable[[Ann], Awaitable[list[str]]], ...] = (
-    demo_credit, venue_funding, hold, fill_buy, fill_sell, release, replace, venue_fee, convert,
+    demo_credit, venue_funding, hold, fill_buy, fill_sell, release, replace, venue_fee, convert, processor_fee, payout, adjustment,
 )  # fmt: skip
 
 
