@@ -155,7 +155,6 @@ async def _belongings(app: Litestar, http: httpx.AsyncClient, ann: Person) -> di
         "export_id": await _exported(app, http, ann),
         "address_id": await _address(app, ann),
         "withdrawal_id": str(new_id()),
-        "export_id": await _exported(app, http, ann),
         "approval_id": str(new_id()),
         "request_id": str(new_id()),
         "stop_id": str(new_id()),
@@ -177,13 +176,6 @@ async def _message(app: Litestar, ann: Person) -> str:
         template, values = "recovery_codes_renewed", {"when": "now"}
         await app.state["letters"].notify(connection, user_id=UserId(UUID(ann.id)), template=template, values=values)
         return str(await connection.fetchval("SELECT id FROM messages WHERE user_id = $1 LIMIT 1", UUID(ann.id)))
-
-
-async def _exported(app: Litestar, http: httpx.AsyncClient, ann: Person) -> str:
-    asked = await http.post("/api/exports", json={"kind": "trades"}, headers=ann.bearer)
-    assert asked.status_code == 202, asked.text
-    assert await Scribe(app.state["database"], Counter()).write_next()
-    return str(asked.json()["id"])
 
 
 async def _converted(http: httpx.AsyncClient, ann: Person) -> str:
