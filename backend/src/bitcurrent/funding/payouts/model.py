@@ -1,6 +1,7 @@
 """Batches of payouts, our own accounts that they leave from, and what a bank's file says, as values. Pure."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,6 +17,7 @@ FILE_BYTES_MAX = 5_000_000
 LINES_MAX = 20_000
 REFERENCE_PREFIX = "W"
 _REFERENCE_LENGTH = 33
+_DAMAGED = re.compile(f"{REFERENCE_PREFIX}[0-9A-Fa-f]{{8,}}")
 
 FileKind = Literal["pain.002", "camt.053", "csv"]
 LineKind = Literal["accepted", "rejected", "booked", "came_back", "other"]
@@ -142,6 +144,11 @@ def withdrawal_in(reference: str | None) -> UUID | None:
         return UUID(hex=text[1:])
     except ValueError:
         return None
+
+
+def is_damaged(reference: str | None) -> bool:
+    """Whether a reference was one of ours and is not whole any more."""
+    return withdrawal_in(reference) is None and bool(_DAMAGED.fullmatch((reference or "").strip()))
 
 
 def digest_of(withdrawal_ids: Sequence[UUID]) -> str:

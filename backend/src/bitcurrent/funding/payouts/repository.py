@@ -109,6 +109,17 @@ async def known_lines(connection: Connection, names: list[str]) -> set[str]:
     return {row["bank_reference"] for row in rows}
 
 
+async def net_by_withdrawal(connection: Connection, withdrawal_ids: list[UUID]) -> dict[UUID, Decimal]:
+    """What statements have said of withdrawals so far: negative has left and not come back."""
+    rows = await connection.fetch(
+        """
+        SELECT withdrawal_id, sum(amount) AS net FROM bank_lines WHERE withdrawal_id = ANY ($1) GROUP BY withdrawal_id
+        """,
+        withdrawal_ids,
+    )
+    return {row["withdrawal_id"]: row["net"] for row in rows}
+
+
 def name_of(line: BankLine) -> str:
     """What makes a line of a statement the same line in another one."""
     return f"{line.currency}/{line.booked_on}/{line.bank_reference}"

@@ -1,16 +1,17 @@
 """Taking what a bank's file says into the books: every line fits, or nothing of the file is taken."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from uuid import UUID
 
 import structlog
 
 from bitcurrent.funding.payouts import repository
-from bitcurrent.funding.payouts.model import BadBankFile, BankFile, BankLine, withdrawal_in
+from bitcurrent.funding.payouts.model import BadBankFile, BankFile, BankLine, is_damaged, withdrawal_in
 from bitcurrent.funding.withdrawals.banking import BankSide
 from bitcurrent.funding.withdrawals.model import State, Withdrawal
 from bitcurrent.kernel.database import Connection
-from bitcurrent.kernel.money import plain
+from bitcurrent.kernel.money import EXACT, plain
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,7 @@ class Taking:
         self._file = found
         self._taken = Taken()
         self._ours: dict[UUID, Withdrawal] = {}
+        self._net: dict[UUID, Decimal] = {}
 
     async def take(self) -> Taken:
         """Take it. Raises BadBankFile, which names the entry at fault."""
@@ -80,7 +82,10 @@ class Taking:
             raise BadBankFile("It holds the same booking twice.")
         known = await repository.known_lines(self._connection, names)
         fresh = [line for line in self._file.lines if repository.name_of(line) not in known]
+        if damaged := next((line for line in fresh if is_damaged(line.reference)), None):
+            raise BadBankFile("Its reference was one of ours and is not whole.", line=damaged.number)
         about = {line.number: found for line in fresh if (found := withdrawal_in(line.reference)) is not None}
+        self._net = await repository.net_by_withdrawal(self._connection, list(about.values()))
         self._ours = await self._bank.lock_many(self._connection, list(about.values()))
         # What left is booked before what came back, however the bank has sorted them.
         for line in sorted(fresh, key=lambda each: (each.kind != "booked", each.number)):
@@ -101,10 +106,13 @@ class Taking:
                 line=line.number,
             )
         state = withdrawal.state
+        net = self._net[withdrawal_id] = EXACT.add(self._net.get(withdrawal_id, Decimal(0)), line.amount)
         if line.kind == "booked" and state in _ON_THE_WAY:
             await self._move(withdrawal_id, State.SETTLED)
         elif line.kind == "came_back" and state is State.SETTLED:
-            await self._move(withdrawal_id, State.RETURNED, line.reason or "came_back")
+            # Of a payment that was made twice the second one may come back: then it is paid as it should be.
+            if net == 0:
+                await self._move(withdrawal_id, State.RETURNED, line.reason or "came_back")
         elif state in {State.SETTLED, State.RETURNED}:
             # The bank booked it a second time, out or back. It happened: keep it, and have a person ask the bank.
             self._taken.flagged += 1

@@ -49,7 +49,7 @@ WITHDRAWALS_ARE_JOURNALS = Law(
 BANK_LINES_ARE_WITHDRAWALS = Law(
     key="W2",
     title="The bank's statements say of each withdrawal what the books say",
-    subject="withdrawals at banks",
+    subject="withdrawals in batches",
     sql="""
     SELECT CASE WHEN coalesce(l.amount, 0) <> CASE w.state WHEN 'settled' THEN -w.paid ELSE 0 END
         THEN format('withdrawal %s is %s; the bank''s statements say %s', w.id, w.state, trim_scale(l.amount))
@@ -58,7 +58,7 @@ BANK_LINES_ARE_WITHDRAWALS = Law(
         SELECT withdrawal_id, sum(amount) AS amount FROM bank_lines WHERE withdrawal_id IS NOT NULL
         GROUP BY withdrawal_id
     ) l ON l.withdrawal_id = w.id
-    WHERE w.rail = 'bank'
+    WHERE w.batch_id IS NOT NULL
     """,
 )
 
