@@ -15,7 +15,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 from bitcurrent.backoffice import deposit_routes as deposit_desk_routes
-from bitcurrent.backoffice import fx_routes, limits_routes, lost_factor_routes, wallet_transfer_routes
+from bitcurrent.backoffice import fx_routes, letters_routes, limits_routes, lost_factor_routes, wallet_transfer_routes
 from bitcurrent.backoffice import reconciliation_routes as reconciliation_desk_routes
 from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.backoffice import withdrawal_routes as admin_withdrawal_routes
@@ -76,6 +76,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *deposit_desk_routes.ROUTES,
     *limits_routes.ROUTES,
     *stops_routes.ROUTES,
+    *letters_routes.ROUTES,
     *notification_routes.ROUTES,
     *botapi_routes.ROUTES,
 )

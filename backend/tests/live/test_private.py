@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from bitcurrent.kernel.events import append_event
+from bitcurrent.kernel.ids import new_id
 from bitcurrent.live.model import CloseCode
 from bitcurrent.trading import repository
 from tests.live.conftest import House
@@ -259,3 +260,15 @@ async def test_a_hundred_sockets_for_a_customer_and_no_more(house: House) -> Non
     assert (await closed_with(one_more))[0] == CloseCode.TOO_MANY
     await clients[0].socket.close()
     assert await ann.client() is not None
+
+
+async def test_a_message_in_the_inbox_is_told_without_its_words(house: House) -> None:
+    ann = await house.customer()
+    client = await ann.client("messages")
+    await client.until("snapshot")
+    message_id = new_id()
+    payload = {"topic": "deposits", "title": "Your deposit has arrived"}
+    await append_event(house.books, user_id=ann.id, kind="message_added", subject=message_id, payload=payload)
+    added = await client.until("message")
+    assert (added["id"], added["topic"], added["title"]) == (str(message_id), "deposits", "Your deposit has arrived")
+    assert added["sequence"] == 2

@@ -14,6 +14,7 @@ from bitcurrent.notifications.letters import (
     write_note,
     write_text,
 )
+from bitcurrent.notifications.preview import samples
 from bitcurrent.notifications.topics import TOPICS
 
 BASE_URL = "https://broker.example"
@@ -101,3 +102,9 @@ def test_a_note_holds_no_token(template: str) -> None:
 def test_a_file_that_is_no_letter_is_refused_with_its_name(source: str, why: str) -> None:
     with pytest.raises(BadTemplate, match=f"tea.txt.*{why}"):
         read_letter("tea.txt", source)
+
+
+def test_every_letter_can_be_looked_at_with_a_sample_of_each_value() -> None:
+    for one in samples(BASE_URL):
+        unknown = [name for name in one.names if f"({name})" in one.text + (one.phone or "")]
+        assert unknown == [], f"{one.template}: give the preview a sample of {unknown}"

@@ -31,8 +31,8 @@ SILENT_SECONDS_MAX: Final = 60.0
 REPLAY_EVENTS_MAX: Final = 5_000
 OPEN_ORDERS_MAX: Final = 1_000
 
-PrivateChannel = Literal["orders", "balances"]
-PRIVATE: Final[frozenset[PrivateChannel]] = frozenset({"orders", "balances"})
+PrivateChannel = Literal["orders", "balances", "messages"]
+PRIVATE: Final[frozenset[PrivateChannel]] = frozenset({"orders", "balances", "messages"})
 
 
 class CloseCode(IntEnum):
@@ -69,7 +69,7 @@ class UnknownChannel(Invalid):
 
 
 class NotAuthenticated(Unauthenticated):
-    """Orders and balances are somebody's: say who first."""
+    """Orders, balances and messages are somebody's: say who first."""
 
     code = "not_authenticated"
 
@@ -169,10 +169,12 @@ def parse_channels(names: Iterable[str]) -> Channels:
             private.add("orders")
         elif name == "balances":
             private.add("balances")
+        elif name == "messages":
+            private.add("messages")
         elif kind != "prices" or not colon or not market:
             raise UnknownChannel(
-                f"There is no channel {name[:40]!r}. There are prices:BTC-USD (any market), prices:*, orders and "
-                "balances.",
+                f"There is no channel {name[:40]!r}. There are prices:BTC-USD (any market), prices:*, orders, "
+                "balances and messages.",
                 field="channels",
             )
         elif market == "*":

@@ -175,6 +175,16 @@ class OrderChanged(_FromUs, frozen=True, tag="order", omit_defaults=True):
     fill: FillAnswer | None = None
 
 
+class MessageAdded(_FromUs, frozen=True, tag="message"):
+    """A message has come into the inbox: GET /api/messages has its words."""
+
+    sequence: int
+    at: datetime
+    id: UUID
+    topic: str
+    title: str
+
+
 class BalanceChanged(_FromUs, frozen=True, tag="balance"):
     """Balances as an event left them: only those that it touched."""
 

@@ -14,12 +14,15 @@ from bitcurrent.kernel.events import Event
 from bitcurrent.kernel.ids import OrderId, UserId
 from bitcurrent.live.frames import text_frame
 from bitcurrent.live.model import PrivateChannel
-from bitcurrent.live.schemas import BalanceChanged, OrderChanged, encode
+from bitcurrent.live.schemas import BalanceChanged, MessageAdded, OrderChanged, encode
 from bitcurrent.trading.model import Fill, Order, OrderState
 from bitcurrent.trading.reading import read_orders
 from bitcurrent.trading.schemas import fill_answer, order_answer
 
 log = structlog.get_logger(__name__)
+
+MESSAGE_ADDED = "message_added"
+"""The kind of event with which a message comes into somebody's inbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,15 @@ def _tell_one(event: Event, orders: dict[OrderId, Order]) -> Told:
             changed = _order_changed(event, order)
             if changed is not None:
                 frames["orders"] = text_frame(encode(changed))
+    if event.kind == MESSAGE_ADDED and event.subject is not None:
+        added = MessageAdded(
+            sequence=event.sequence,
+            at=event.created_at,
+            id=event.subject,
+            topic=str(event.payload.get("topic", "")),
+            title=str(event.payload.get("title", "")),
+        )
+        frames["messages"] = text_frame(encode(added))
     balances: list[dict[str, Any]] = event.payload.get("balances") or []
     if balances:
         left = BalanceChanged(sequence=event.sequence, kind=event.kind, at=event.created_at, balances=balances)

@@ -1,7 +1,7 @@
 """What notifications need from outside: somebody who carries mail, and somebody who carries texts."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bitcurrent.notifications.model import Delivery, Mail, OutgoingText
 
@@ -28,6 +28,8 @@ class Carrier(Protocol):
         ...
 
 
+# Checkable, because handlers receive it by its type.
+@runtime_checkable
 class TextCarrier(Protocol):
     """Carries texts to phones, and tells later what became of them."""
 

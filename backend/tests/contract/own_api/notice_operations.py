@@ -1,7 +1,13 @@
 """Every operation of limits, stops and notifications, asked so that it works and so that it refuses."""
 
-from bitcurrent.kernel.ids import new_id
+from uuid import UUID
+
+from twilio.request_validator import RequestValidator
+
+from bitcurrent.kernel.ids import UserId, new_id
 from tests.contract.own_api.house import House
+from tests.support.callers import OFFICE, client_from
+from tests.support.customers import register
 
 WHY = "Agreed in the meeting of Monday."
 
@@ -26,3 +32,51 @@ async def limits_and_stops(house: House) -> None:
     await house.from_the_office(anna, "POST", f"/api/admin/stops/{new_id()}/resume", 404, {"reason": WHY})
     again = await house.from_the_office(anna, "POST", resume, 202, {"reason": WHY})
     await house.from_the_office(bob, "POST", f"/api/admin/approvals/{again['id']}/grant", 200)
+
+
+async def messages_and_preferences(house: House) -> None:
+    """The inbox, what customers choose, and what the carrier of texts reports."""
+    pat = await register(house.http)
+    values = {"amount": "25", "asset": "EUR", "fee": "1"}
+    brokerage = house.brokerage
+    async with brokerage.database.transaction() as connection:
+        await brokerage.letters.notify(
+            connection, user_id=UserId(UUID(pat.id)), template="deposit_credited", values=values
+        )
+    (message,) = (await house.ask_as(pat, "GET", "/api/messages?unread=true&limit=5", 200))["items"]
+    await house.ask_as(pat, "GET", "/api/messages?limit=0", 422)
+    assert (await house.ask_as(pat, "GET", "/api/messages/unread", 200))["unread"] == 1
+    await house.ask_as(pat, "POST", f"/api/messages/{message['id']}/read", 200)
+    await house.ask_as(pat, "POST", f"/api/messages/{new_id()}/read", 404)
+    await house.ask_as(pat, "POST", "/api/messages/read-all", 200)
+    await house.ask_as(pat, "GET", "/api/notification-preferences", 200)
+    choice = {"topic": "deposits", "channel": "email", "enabled": False}
+    await house.ask_as(pat, "PUT", "/api/notification-preferences", 200, {"preferences": [choice]})
+    await house.ask_as(pat, "PUT", "/api/notification-preferences", 422, {"preferences": []})
+    for method, path in (
+        ("GET", "/api/messages/unread"),
+        ("POST", "/api/messages/read-all"),
+        ("GET", "/api/notification-preferences"),
+    ):
+        await house.nobody(method, path)
+    path, fields = f"/api/webhooks/twilio?text={new_id()}", {"MessageSid": "SM1", "MessageStatus": "delivered"}
+    validator = RequestValidator(brokerage.settings.twilio_auth_token)
+    signature = validator.compute_signature(f"{brokerage.settings.base_url}{path}", fields)
+    for header, status in ((signature, 204), ("nonsense", 403)):
+        answer = await house.http.post(path, data=fields, headers={"X-Twilio-Signature": header})
+        assert answer.status_code == status, answer.text
+
+
+async def letters_to_look_at(house: House) -> None:
+    """What we write to customers, for operators."""
+    clerk = await house.operator("support")
+    found = await house.from_the_office(clerk, "GET", "/api/admin/letters", 200)
+    assert "withdrawal_sent" in {letter["template"] for letter in found}
+    await house.from_the_office(clerk, "GET", "/api/admin/letters", 422, fields="everything")
+    await house.from_the_office(clerk, "GET", "/api/admin/letters/no_such_letter/preview", 404)
+    async with client_from(house.app, OFFICE) as http:
+        http.event_hooks = {"response": [house.contract.hook]}
+        page = await http.get("/api/admin/letters/withdrawal_sent/preview", headers=clerk.bearer)
+    assert page.status_code == 200
+    assert page.headers["content-security-policy"].endswith("sandbox")
+    assert "Your withdrawal was sent" in page.text

@@ -160,6 +160,8 @@ async def _belongings(app: Litestar, http: httpx.AsyncClient, ann: Person) -> di
         "stop_id": str(new_id()),
         "template": "withdrawal_sent",
         "message_id": await _message(app, ann),
+        "template": "withdrawal_sent",
+        "message_id": await _message(app, ann),
         "user_id": ann.id,
     }
 
@@ -175,6 +177,15 @@ async def _message(app: Litestar, ann: Person) -> str:
     async with app.state["database"].transaction() as connection:
         template, values = "recovery_codes_renewed", {"when": "now"}
         await app.state["letters"].notify(connection, user_id=UserId(UUID(ann.id)), template=template, values=values)
+        return str(await connection.fetchval("SELECT id FROM messages WHERE user_id = $1 LIMIT 1", UUID(ann.id)))
+
+
+async def _message(app: Litestar, ann: Person) -> str:
+    async with app.state["database"].transaction() as connection:
+        template, values = "recovery_codes_renewed", {"when": "now"}
+        await app.state["letters"].notify(
+            connection, user_id=UserId(UUID(ann.id)), template=template, values=values
+        )
         return str(await connection.fetchval("SELECT id FROM messages WHERE user_id = $1 LIMIT 1", UUID(ann.id)))
 
 

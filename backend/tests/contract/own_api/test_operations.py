@@ -186,6 +186,8 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         notice_operations.limits_and_stops,
         notice_operations.messages_and_preferences,
         notice_operations.letters_to_look_at,
+        notice_operations.messages_and_preferences,
+        notice_operations.letters_to_look_at,
     ],
     ids=lambda exercise: exercise.__name__,
 )
