@@ -101,7 +101,7 @@ class Site:
             (PREFIX + "/", venue.answer),
             (STRIPE + "/", processor.answer),
             (STRIPE_CONTROL, ProcessorControl(processor).answer),
-            (STRIPE_PAGES + "/", pages.answer),
+            (STRIPE_PAGES, pages.answer),
             ("/sandbox/control/", Control(venue).answer),
             (MAILBOX, mailbox.answer),
             (RATES_FILE, rates.give),

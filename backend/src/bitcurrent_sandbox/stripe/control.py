@@ -19,6 +19,7 @@ from bitcurrent_sandbox.stripe.webhooks import body_of, millis, signature_of
 
 PREFIX: Final = "/sandbox/control/stripe/"
 _DELIVERIES_MOST: Final = 10_000
+_PAYMENTS_MOST: Final = 200
 _COUNTED: Final = ("checkout.session", "payment_intent", "charge", "refund", "dispute", "payout", "event")
 Body = dict[str, Any]
 
@@ -50,6 +51,7 @@ class ProcessorControl:
         for name, verb in verbs.items():
             self._router.add("POST", PREFIX + name, self._handler(verb))
         self._router.add("GET", PREFIX + "state", lambda _request, _path: json_reply(self._state()))
+        self._router.add("GET", PREFIX + "payments", self._payments)
         self._router.add("GET", PREFIX + "deliveries", self._deliveries)
         self._router.add("DELETE", PREFIX + "faults/(?P<id>[0-9]+)", self._remove_fault)
         self._router.add("POST", PREFIX + "forge", self._forge)
@@ -96,6 +98,29 @@ class ProcessorControl:
                 for currency, both in self._store.balance(objects.now()).items()
             },
         }
+
+    def _payments(self, request: Request, _path: dict[str, str]) -> Reply:
+        """The newest sessions, each with what became of it."""
+        limit = min(int(request.query.get("limit", "50")), _PAYMENTS_MOST)
+        sessions = self._store.page("checkout.session", where={}, created={}, limit=limit)
+        return json_reply({"payments": [self._payment(session) for session in sessions]})
+
+    def _payment(self, session: Object) -> Object:
+        key = session["payment_intent"]
+        intent = self._store.find(key) if key else None
+        error = (intent or {}).get("last_payment_error") or {}
+        shown = {name: session[name] for name in ("id", "created", "currency", "status", "payment_status", "url")}
+        return shown | {
+            "amount": session["amount_total"],
+            "payment_intent": key,
+            "failure": error.get("decline_code") or error.get("code"),
+            "refunds": self._brief("refund", key, "id", "status", "amount"),
+            "disputes": self._brief("dispute", key, "id", "status", "amount"),
+        }
+
+    def _brief(self, kind: str, payment_intent: str | None, *names: str) -> list[Object]:
+        found = self._store.of_payment(kind, payment_intent) if payment_intent else []
+        return [{name: each[name] for name in names} for each in found]
 
     def _deliveries(self, request: Request, _path: dict[str, str]) -> Reply:
         """The newest attempts to tell; `state` narrows them."""

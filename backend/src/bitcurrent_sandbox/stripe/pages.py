@@ -1,4 +1,7 @@
-"""The hosted pages: paying, 3-D Secure, and where a page leads that has ended. Plain forms; no script is needed."""
+"""The hosted pages: paying, 3-D Secure, and where a page leads that has ended. Plain forms; no script is needed.
+
+The operator's page beside them uses the control by script.
+"""
 
 import html
 from collections.abc import Mapping
@@ -17,6 +20,12 @@ from bitcurrent_sandbox.stripe.store import Object, Store
 _SIGNS: Final = {"usd": "$", "eur": "€", "gbp": "£"}
 _FIELD_MAX: Final = 200
 _HTML: Final = "text/html; charset=utf-8"
+_OPERATOR_HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+}
 _PLACEHOLDER: Final = "{CHECKOUT_SESSION_ID}"
 
 
@@ -31,8 +40,10 @@ class Pages:
         folder = resources.files("bitcurrent_sandbox.stripe")
         self._layout = Template(folder.joinpath("layout.html").read_text())
         self._form = Template(folder.joinpath("pay.html").read_text())
+        self._operator = folder.joinpath("operator.html").read_bytes()
         self._router = Router()
         for method, path, handler in (
+            ("GET", "/?", self._operators),
             ("GET", "/pay/(?P<id>[^/]+)", self._show),
             ("POST", "/pay/(?P<id>[^/]+)", self._pay),
             ("GET", "/authenticate/(?P<id>[^/]+)", self._ask),
@@ -52,6 +63,9 @@ class Pages:
             return self._note(str(error), status=error.status)
         assert isinstance(reply, Reply)  # the pages' handlers answer at once
         return reply
+
+    def _operators(self, _request: Request, _path: dict[str, str]) -> Reply:
+        return Reply(body=self._operator, content_type=_HTML, headers=_OPERATOR_HEADERS)
 
     # Paying
 

@@ -136,3 +136,21 @@ def test_markup_stays_text(processor: Stripe) -> None:
     page = submit(session.url, name='"><script>alert(1)</script>', cvc="1")
     assert "<script>" not in page.text
     assert "&lt;b&gt;Bold" in page.text
+
+
+def test_the_operator_sees_payments_and_what_became_of_them(processor: Stripe) -> None:
+    page = HTTP.get(f"{processor.sandbox.url}/sandbox/stripe")
+    assert page.status_code == 200
+    assert "Sandbox card processor" in page.text
+    assert "connect-src 'self'" in page.headers["content-security-policy"]
+    payment = processor.paid(10_000)
+    processor.control("refund", payment_intent=payment, amount=1_000)
+    processor.control("dispute", payment_intent=payment)
+    processor.control("pay", session=processor.session().id, card="4000000000009995")
+    shown = HTTP.get(f"{processor.sandbox.url}/sandbox/control/stripe/payments").json()["payments"]
+    assert [(each["status"], each["payment_status"], each["failure"]) for each in shown] == [
+        ("open", "unpaid", "insufficient_funds"),
+        ("complete", "paid", None),
+    ]
+    assert [refund["amount"] for refund in shown[1]["refunds"]] == [1_000]
+    assert [dispute["status"] for dispute in shown[1]["disputes"]] == ["needs_response"]
