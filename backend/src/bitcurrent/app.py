@@ -37,6 +37,8 @@ from bitcurrent.notifications import routes as notification_routes
 from bitcurrent.portfolio import routes as portfolio_routes
 from bitcurrent.portfolio.exports import routes as export_routes
 from bitcurrent.portfolio.statements import routes as statement_routes
+from bitcurrent.portfolio.tax import routes as tax_routes
+from bitcurrent.reconciliation.solvency import routes as solvency_routes
 from bitcurrent.settings import Settings
 from bitcurrent.trading import routes as trading_routes
 from bitcurrent.web import health, openapi
@@ -61,6 +63,8 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *portfolio_routes.ROUTES,
     *export_routes.ROUTES,
     *statement_routes.ROUTES,
+    *tax_routes.ROUTES,
+    *solvency_routes.ROUTES,
     *address_routes.ROUTES,
     *conversion_routes.ROUTES,
     *inbox_routes.ROUTES,

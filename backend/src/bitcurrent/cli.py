@@ -184,6 +184,23 @@ def reconcile(data: Path, as_json: bool, wholly: bool) -> None:
 
 
 @main.group()
+def solvency() -> None:
+    """Prove that what is owed to customers is there."""
+
+
+@solvency.command("report")
+@_data
+@click.option("--json", "as_json", is_flag=True, help="For programs: the report as it is published.")
+def solvency_report(data: Path, as_json: bool) -> None:
+    """Ask venue, processor and bank, and publish a report; exit code 1 when less is there than is owed."""
+    from bitcurrent.reconciliation.solvency.tasks import report
+    from bitcurrent.wiring import open_books
+
+    settings = _settings(data)
+    sys.exit(report(lambda: open_books(settings), settings, as_json=as_json))
+
+
+@main.group()
 def audit() -> None:
     """Prove the log of acts."""
 

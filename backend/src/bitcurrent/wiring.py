@@ -73,11 +73,13 @@ from bitcurrent.portfolio.exports.service import Exports
 from bitcurrent.portfolio.leavings import Leavings
 from bitcurrent.portfolio.service import PortfolioReader
 from bitcurrent.portfolio.statements.service import Statements
+from bitcurrent.portfolio.tax.service import TaxReports
 from bitcurrent.reconciliation.breaks import Breaks
 from bitcurrent.reconciliation.checks import checks_of
 from bitcurrent.reconciliation.model import Pace as Looks
 from bitcurrent.reconciliation.ports import VenueBooks
 from bitcurrent.reconciliation.reconciling import Check
+from bitcurrent.reconciliation.solvency.service import Solvency
 from bitcurrent.reconciliation.table_commands import Books
 from bitcurrent.settings import Settings
 from bitcurrent.trading.export import export as export_orders
@@ -126,6 +128,8 @@ class Brokerage:
     portfolio: PortfolioReader
     exports: Exports
     statements: Statements
+    tax_reports: TaxReports
+    solvency: Solvency
     admin_networks: Networks
     approvals: Approvals
     limits: Limits
@@ -275,6 +279,8 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             trading=trading,
             portfolio=portfolio,
             exports=Exports(database),
+            tax_reports=TaxReports(database),
+            solvency=Solvency.of(settings, database),
             statements=Statements(database, market_data, identity, privacy),
             admin_networks=settings.open_admin_networks(),
             approvals=approvals,

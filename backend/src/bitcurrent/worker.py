@@ -33,6 +33,7 @@ from bitcurrent.kernel.tasks import stop
 from bitcurrent.market_data.feed import PriceFeed
 from bitcurrent.notifications.tasks import Postman, Texter
 from bitcurrent.portfolio.exports.tasks import Scribe
+from bitcurrent.reconciliation.solvency.tasks import keep_reporting
 from bitcurrent.reconciliation.tasks import Reconciliation
 from bitcurrent.settings import Settings
 from bitcurrent.trading.tasks.desk import DATABASE_TROUBLE, Desk, Pace
@@ -47,6 +48,7 @@ LEADER_KEY: Final = 0x6269_7463_0001
 """The advisory lock of whoever talks to the venue; one number for every worker of an installation."""
 STOP_SECONDS: Final = 2.8
 CHORE_SECONDS: Final = 3_600.0
+SOLVENCY_SECONDS: Final = 300.0
 LOST_FACTOR_SECONDS: Final = 30.0
 CHORE_AGAIN_SECONDS: Final = 60.0
 BACKLOG_SECONDS: Final = 5.0
@@ -153,6 +155,7 @@ class Worker:
                 asyncio.create_task(self._repeat("approvals", self._expire_approvals)),
                 asyncio.create_task(self._repeat("erasures", self._erase)),
                 asyncio.create_task(self._repeat("lost factors", self._tend_lost_factors, seconds=LOST_FACTOR_SECONDS)),
+                asyncio.create_task(self._repeat("solvency", self._report_solvency, seconds=SOLVENCY_SECONDS)),
                 asyncio.create_task(self._repeat("conversions", self._tend_conversions)),
                 asyncio.create_task(self._count_backlog()),
                 asyncio.create_task(self._audit.keep()),
@@ -224,6 +227,9 @@ class Worker:
         async with self._brokerage.database.transaction() as connection:
             await forget_days(connection)
         await purge_challenges(self._brokerage.database)
+
+    async def _report_solvency(self) -> None:
+        await keep_reporting(self._brokerage.database, self._brokerage.solvency)
 
     async def _tend_lost_factors(self) -> None:
         await tend_lost_factors(self._brokerage.lost_factors)

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -34,11 +34,6 @@ THERE = {
 }
 
 
-async def keepers() -> Mapping[str, Holdings]:
-    """What venue, processor and bank would say."""
-    return THERE
-
-
 @dataclass
 class Desk:
     database: Database
@@ -52,7 +47,7 @@ async def desk(database_urls: DatabaseUrls) -> AsyncIterator[Desk]:
     signer = Signer.of(new_key())
     database = await Database.connect(database_urls.app)
     async with database.read() as connection:
-        yield Desk(database, connection, Solvency(database, keepers, signer), signer)
+        yield Desk(database, connection, Solvency(database, signer), signer)
     await database.close()
 
 
@@ -63,7 +58,7 @@ def as_json(answer: msgspec.Struct) -> bytes:
 async def test_what_is_owed_is_what_the_books_say(desk: Desk) -> None:
     ann = await books.customer(desk.connection, USD="700.25", BTC="0.4")
     await books.customer(desk.connection, USD="299.75")
-    report = await desk.solvency.make()
+    report = await desk.solvency.make(THERE)
     usd, btc = {each.asset: each for each in report.assets}["USD"], {each.asset: each for each in report.assets}["BTC"]
     assert (usd.owed, usd.customers, usd.covered) == (Decimal(1_000), 2, True)
     assert (btc.owed, btc.customers, btc.covered) == (Decimal("0.4"), 1, True)
@@ -79,7 +74,7 @@ async def test_what_is_owed_is_what_the_books_say(desk: Desk) -> None:
 
 async def test_a_customer_checks_with_the_script_alone(desk: Desk, tmp_path: Path) -> None:
     people = [await books.customer(desk.connection, USD=str(number + 1), BTC="0.001") for number in range(21)]
-    report = await desk.solvency.make()
+    report = await desk.solvency.make(THERE)
     (tmp_path / "report.json").write_bytes(as_json(solvency_answer(report)))
     for person in (people[0], people[13], people[20]):
         (tmp_path / "proof.json").write_bytes(
@@ -107,10 +102,8 @@ async def test_short_unknown_and_nothing_are_told_apart(desk: Desk) -> None:
         await desk.solvency.newest(desk.connection)
     await books.customer(desk.connection, BTC="0.6")
 
-    async def silent() -> Mapping[str, Holdings]:
-        return {**THERE, "USD": Holdings(venue=Decimal(1), processor=None, bank=Decimal(0))}
-
-    report = await Solvency(desk.database, silent, None).make()
+    there = {**THERE, "USD": Holdings(venue=Decimal(1), processor=None, bank=Decimal(0))}
+    report = await Solvency(desk.database, None).make(there)
     covered = {each.asset: each.covered for each in report.assets}
     assert covered == {"BTC": False, "USD": None}
     assert not report.solvent
@@ -119,14 +112,14 @@ async def test_short_unknown_and_nothing_are_told_apart(desk: Desk) -> None:
 
 async def test_a_stranger_has_no_proof(desk: Desk) -> None:
     await books.customer(desk.connection, USD="5")
-    await desk.solvency.make()
+    await desk.solvency.make(THERE)
     _, proofs = await desk.solvency.prove(desk.connection, UserId(new_id()))
     assert proofs == []
 
 
 async def test_roots_stay_for_good_and_trees_for_a_while(desk: Desk) -> None:
     ann = await books.customer(desk.connection, USD="5")
-    made = [await desk.solvency.make() for _ in range(TREES_KEPT + 2)]
+    made = [await desk.solvency.make(THERE) for _ in range(TREES_KEPT + 2)]
     kept = await desk.connection.fetchval("SELECT count(DISTINCT report_id) FROM solvency_nodes")
     assert kept == TREES_KEPT
     everything = await desk.solvency.reports(desk.connection, before=None, limit=50)
@@ -149,7 +142,7 @@ async def test_many_customers_in_bounded_memory(postgres, migrated_template) -> 
         await owner.close()
         database = await Database.connect(urls.app)
         before, began = psutil.Process().memory_info().rss, time.perf_counter()
-        report = await Solvency(database, keepers, None).make()
+        report = await Solvency(database, None).make(THERE)
         took, grown = time.perf_counter() - began, psutil.Process().memory_info().rss - before
         await database.close()
     usd = next(each for each in report.assets if each.asset == "USD")

@@ -357,6 +357,16 @@ class RateMissing(Conflict):
         )
 
 
+class TooLong(Conflict):
+    """More than anybody wants on paper."""
+
+    code = "too_long_for_paper"
+    title = "Too long for paper"
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(f"The report has {rows} lines: take it as CSV instead.", details={"lines": str(rows)})
+
+
 def year_of(day: date, method: Method) -> TaxYear:
     """The tax year that a day lies in."""
     year = TaxYear(day.year, method)

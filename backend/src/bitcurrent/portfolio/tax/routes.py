@@ -10,10 +10,11 @@ from litestar.types import ControllerRouterHandler
 
 from bitcurrent.identity.guards import CurrentActor, requires_session
 from bitcurrent.portfolio.csv import MEDIA_TYPE
-from bitcurrent.portfolio.tax.model import Method
+from bitcurrent.portfolio.tax.model import Method, TaxYear
 from bitcurrent.portfolio.tax.schemas import TaxAnswer, csv_lines, tax_answer
 from bitcurrent.portfolio.tax.service import TaxReports
 
+PDF = "application/pdf"
 TAGS = ["Tax"]
 Reports = NamedDependency[TaxReports]
 MethodChoice = Annotated[
@@ -59,12 +60,30 @@ async def read_tax_csv(
 ) -> Response[Any]:
     """One row for each match, under a schema with a version (docs/tax.md)."""
     report = await tax_reports.report(actor.user_id, year, method, currency)
-    name = f"bitcurrent-tax-{report.year.method}-{report.year.name}.csv"
-    return Stream(
-        csv_lines(report),
-        media_type=MEDIA_TYPE,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return Stream(csv_lines(report), media_type=MEDIA_TYPE, headers=_as_file(f"{method}-{report.year.name}.csv"))
 
 
-ROUTES: tuple[ControllerRouterHandler, ...] = (read_tax_report, read_tax_csv)
+@get(
+    "/api/tax/{year:int}/pdf",
+    operation_id="readTaxReportPdf",
+    summary="A tax year to print",
+    tags=TAGS,
+    guards=[requires_session],
+    media_type=PDF,
+)
+async def read_tax_pdf(
+    year: Year, actor: CurrentActor, tax_reports: Reports, method: MethodChoice = "uk", currency: InCurrency = None
+) -> Response[bytes]:
+    """Totals, every disposal with its rule, and what is carried forward. 409 when it is too long for paper."""
+    body = await tax_reports.pdf(actor.user_id, year, method, currency)
+    return Response(body, media_type=PDF, headers=_as_file(f"{method}-{TaxYear(year, method).name}.pdf"))
+
+
+def _as_file(name: str) -> dict[str, str]:
+    return {
+        "Content-Disposition": f'attachment; filename="bitcurrent-tax-{name}"',
+        "Cache-Control": "private, no-store",
+    }
+
+
+ROUTES: tuple[ControllerRouterHandler, ...] = (read_tax_report, read_tax_csv, read_tax_pdf)

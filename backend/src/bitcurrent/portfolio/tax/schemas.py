@@ -15,13 +15,6 @@ COLUMNS: Final = (
     "schema", "tax_year", "method", "disposed_on", "asset", "quantity", "rule", "acquired_on", "currency", "proceeds",
     "cost", "fee", "gain",
 )  # fmt: skip
-WORDS: Final[dict[Rule, str]] = {
-    "same_day": "Same day",
-    "thirty_days": "Within 30 days",
-    "pool": "Section 104 pool",
-    "lot": "Oldest lot",
-    "unknown": "Origin unknown",
-}
 
 
 class MatchAnswer(msgspec.Struct, kw_only=True):

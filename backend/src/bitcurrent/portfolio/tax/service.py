@@ -1,11 +1,13 @@
 """Tax's verb: one customer's report for one tax year, from the fills in the books and the rates of their days."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Final
 
+from bitcurrent.funding.conversions.service import kept_worth
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.currencies import BASE, CURRENCIES, is_fiat
 from bitcurrent.kernel.database import Connection, Database
@@ -19,9 +21,11 @@ from bitcurrent.portfolio.tax.model import (
     RateMissing,
     TaxReport,
     TaxYear,
+    TooLong,
     match,
     year_of,
 )
+from bitcurrent.portfolio.tax.pdf import write_pdf
 from bitcurrent.trading import trade_list
 from bitcurrent.trading.trade_list import Trade
 
@@ -31,11 +35,8 @@ FIRST_YEAR: Final = 2020
 STERLING: Final = "GBP"
 RATE_DAYS_MAX: Final = 7
 """A day without a rate of its own (weekends, holidays) takes the newest of the days before it, up to a week."""
+PAPER_ROWS_MAX: Final = 5_000
 _STEP: Final = Decimal(1).scaleb(-LEDGER_PLACES)
-
-FindWorth = Callable[[Connection, str, datetime, int], Awaitable[Decimal | None]]
-"""USD for one unit of a currency at a moment, from the rates that were written down: (connection, currency, moment,
-days back)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,13 @@ class TaxReports:
     """Makes reports; it changes nothing."""
 
     database: Database
-    find_worth: FindWorth
+
+    async def pdf(self, user_id: UserId, begins_in: int, method: Method, currency: str | None) -> bytes:
+        """The report on paper. Raises Invalid, RateMissing, TooLong."""
+        report = await self.report(user_id, begins_in, method, currency)
+        if len(report.matches) > PAPER_ROWS_MAX:
+            raise TooLong(len(report.matches))
+        return await asyncio.to_thread(write_pdf, report)
 
     async def report(self, user_id: UserId, begins_in: int, method: Method, currency: str | None) -> TaxReport:
         """The disposals of the tax year that begins in a calendar year, matched with everything that counts.
@@ -74,7 +81,7 @@ class TaxReports:
         self, user_id: UserId, year: TaxYear, currency: str, *, until: datetime
     ) -> AsyncIterator[Dealing]:
         async with snapshot(self.database) as connection:
-            rates = _Rates(connection, self.find_worth, currency)
+            rates = _Rates(connection, currency)
             async for trade in trade_list.trades(connection, user_id, since=BEGINNING, until=until):
                 worth = await rates.convert(trade.cost, trade.quote, trade.filled_at)
                 yield _dealing(trade, year, worth, await rates.convert(_money_fee(trade), trade.quote, trade.filled_at))
@@ -83,9 +90,8 @@ class TaxReports:
 class _Rates:
     """What amounts are worth in the report's currency, a day's rate read once."""
 
-    def __init__(self, connection: Connection, find_worth: FindWorth, currency: str) -> None:
+    def __init__(self, connection: Connection, currency: str) -> None:
         self._connection = connection
-        self._find_worth = find_worth
         self._currency = currency
         self._known: dict[tuple[str, date], Decimal] = {}
 
@@ -97,11 +103,9 @@ class _Rates:
         return divide_down(dollars, await self._worth(self._currency, at), _STEP)
 
     async def _worth(self, currency: str, at: datetime) -> Decimal:
-        if currency == BASE:
-            return Decimal(1)
         key = currency, at.astimezone(UTC).date()
         if key not in self._known:
-            found = await self._find_worth(self._connection, currency, at, RATE_DAYS_MAX)
+            found = await kept_worth(self._connection, currency, until=at, days=RATE_DAYS_MAX)
             if found is None:
                 raise RateMissing(currency=currency, day=key[1])
             self._known[key] = found

@@ -1,10 +1,10 @@
 """Solvency's verbs: make a report, tell what was reported, prove to one customer that they are in it."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
 from bitcurrent.audit.heads import Signer
@@ -29,13 +29,12 @@ from bitcurrent.reconciliation.solvency.model import (
     neighbours,
     units_of,
 )
+from bitcurrent.settings import Settings
 
 TREES_KEPT: Final = 10
 """Proofs are given for the newest report; the trees of a few before it stay for whoever is just checking."""
 LAWS: Final = (BALANCES_ARE_SUMS, NOTHING_NEGATIVE, ASSETS_SUM_TO_ZERO)
 
-AskHoldings = Callable[[], Awaitable[Mapping[str, Holdings]]]
-"""Asks venue, processor and bank what lies there, by asset."""
 NOWHERE: Final = Holdings(venue=Decimal(0), processor=Decimal(0), bank=Decimal(0))
 
 
@@ -51,17 +50,21 @@ class NoReport(NotFound):
 class Solvency:
     """Reports of what is owed beside what is there."""
 
-    def __init__(self, database: Database, ask_holdings: AskHoldings, signer: Signer | None) -> None:
+    def __init__(self, database: Database, signer: Signer | None) -> None:
         self._database = database
-        self._ask_holdings = ask_holdings
         self._signer = signer
 
-    async def make(self) -> SolvencyReport:
-        """Make one more report: the keepers are asked first, with no transaction open, then the books are read.
+    @classmethod
+    def of(cls, settings: Settings, database: Database) -> Self:
+        """With the installation's signing key; without one reports are not signed."""
+        key = settings.audit_signing_key
+        return cls(database, Signer.of(key) if key else None)
+
+    async def make(self, holdings: Mapping[str, Holdings]) -> SolvencyReport:
+        """Make one more report beside what the keepers have just said lies there, by asset.
 
         Everything of the books is of one moment. Takes as long as the laws take on the whole ledger.
         """
-        holdings = await self._ask_holdings()
         async with (
             self._database.read() as connection,
             connection.transaction(isolation="repeatable_read"),
