@@ -8,14 +8,17 @@ from decimal import Decimal
 import pytest
 import pytest_asyncio
 
-from bitcurrent.funding.addresses.model import BeneficiaryNeeded
+from bitcurrent.funding.addresses.model import BeneficiaryNeeded, Decision, NothingToDecide
 from bitcurrent.funding.wallets.model import AddressNotReady
-from bitcurrent.funding.withdrawals.model import DestinationNotFound, DestinationTooYoung, State
+from bitcurrent.funding.withdrawals.model import DestinationNotFound, DestinationTooYoung, State, Withdrawal
+from bitcurrent.identity.model import Actor
+from bitcurrent.identity.service import Registration
 from bitcurrent.kernel.errors import Refusal
+from bitcurrent.kernel.ids import SessionId, new_id
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
 from tests.support.sandbox import Sandbox
-from tests.support.wallet_desk import WalletDesk, ethereum_address, wallet_desk
+from tests.support.wallet_desk import SOMEWHERE, WalletDesk, ethereum_address, wallet_desk
 
 FEE = Decimal("0.00046875")
 """What the sandbox's network takes of a transfer of ETH."""
@@ -257,3 +260,85 @@ async def test_a_young_address_waits_by_the_databases_clock(
 async def states(desk: WalletDesk) -> list[str]:
     async with desk.brokerage.database.read() as connection:
         return [row["state"] for row in await connection.fetch("SELECT state FROM venue_destinations ORDER BY id")]
+
+
+async def lost(desk: WalletDesk) -> Withdrawal:
+    """A withdrawal whose request never reached the venue."""
+    ann = await desk.customer(ETH="2")
+    asked = await desk.ask(ann, await desk.approved(ann), "0.5")
+    await desk.fault("drop_before", method="POST", path="/v2/wallets/transfers")
+    await desk.work(5)
+    async with desk.brokerage.database.transaction() as connection:
+        await connection.execute("UPDATE wallet_transfers SET missing_since = now() - interval '2 minutes'")
+    return asked
+
+
+async def decide(desk: WalletDesk, asked: Withdrawal, decision: Decision) -> None:
+    """One operator asks, another one grants."""
+    one, other = [await operator(desk) for _ in range(2)]
+    async with desk.brokerage.database.transaction() as connection:
+        approval = await desk.brokerage.lost_transfers.ask(
+            connection, one, asked.id, decision, reason="The venue's pages lack it too.", address=SOMEWHERE
+        )
+    with pytest.raises(Refusal):
+        async with desk.brokerage.database.transaction() as connection:
+            await desk.brokerage.approvals.grant(connection, one, approval.id, address=SOMEWHERE)
+    async with desk.brokerage.database.transaction() as connection:
+        await desk.brokerage.approvals.grant(connection, other, approval.id, address=SOMEWHERE)
+
+
+async def operator(desk: WalletDesk) -> Actor:
+    wish = Registration(f"finance.{new_id()}@example.test", "Olga Operator", "no password", "finance")
+    async with desk.brokerage.database.transaction() as connection:
+        user = await desk.brokerage.identity.register(connection, wish, address=SOMEWHERE)
+    return Actor(user_id=user.id, role="finance", status="active", session_id=SessionId(new_id()))
+
+
+async def test_two_people_have_a_lost_transfer_sent_again_under_the_same_intent(desk: WalletDesk) -> None:
+    asked = await lost(desk)
+    await decide(desk, asked, "send_again")
+    await desk.work()
+    await desk.finish()
+    await desk.work()
+    assert (await desk.now(asked)).state is State.SETTLED
+    assert await desk.count("SELECT attempts FROM wallet_transfers") == 2
+    await desk.assert_laws()
+
+
+async def test_two_people_give_the_money_of_a_lost_transfer_back(desk: WalletDesk) -> None:
+    asked = await lost(desk)
+    await decide(desk, asked, "give_back")
+    assert (await desk.now(asked)).state is State.SENDING, "not before the venue was asked once more"
+    await desk.work()
+    given = await desk.now(asked)
+    assert (given.state, given.reason) == (State.FAILED, "given_back")
+    assert await desk.balance(given.user_id) == (Decimal(2), Decimal(0))
+    await desk.assert_laws()
+
+
+async def test_a_transfer_that_turns_up_after_all_makes_the_decision_forgotten(desk: WalletDesk) -> None:
+    asked = await lost(desk)
+    await decide(desk, asked, "give_back")
+    address = await desk.count("SELECT count(*) FROM venue_destinations")
+    assert address == 1
+    (allowed,) = await desk.wallets.allowed_addresses()
+    # The request that was thought lost arrives late.
+    await desk.wallets.send(asset="ETH", chain="ETH", amount=Decimal("0.5"), address=allowed.address)
+    await desk.work()
+    await desk.finish()
+    await desk.work()
+    assert (await desk.now(asked)).state is State.SETTLED
+    await desk.assert_laws()
+
+
+async def test_nobody_decides_about_what_is_not_lost(desk: WalletDesk) -> None:
+    ann = await desk.customer(ETH="2")
+    asked = await desk.ask(ann, await desk.approved(ann), "0.5")
+    await desk.work()
+    with pytest.raises(NothingToDecide, match="processing"):
+        await decide(desk, asked, "send_again")
+    other = await lost(desk)
+    async with desk.brokerage.database.transaction() as connection:
+        await connection.execute("UPDATE wallet_transfers SET missing_since = now() WHERE state = 'asked'")
+    with pytest.raises(NothingToDecide, match="60 seconds"):
+        await decide(desk, other, "send_again")

@@ -4,6 +4,7 @@ from bitcurrent.funding.bonuses.laws import BONUS_HOLDER, BONUS_LAWS
 from bitcurrent.funding.conversions.laws import CONVERSION_LAWS
 from bitcurrent.funding.deposits.laws import DEPOSIT_LAWS
 from bitcurrent.funding.reversals.laws import REVERSAL_HOLDERS, REVERSAL_LAWS
+from bitcurrent.funding.wallets.laws import WALLET_LAWS
 from bitcurrent.funding.withdrawals.laws import WITHDRAWAL_HOLDERS, WITHDRAWAL_LAWS
 from bitcurrent.ledger.holders import Holder
 from bitcurrent.ledger.verification import Law
@@ -17,4 +18,5 @@ FUNDING_LAWS: tuple[Law, ...] = (
     *CONVERSION_LAWS,
     *REVERSAL_LAWS,
     *WITHDRAWAL_LAWS,
+    *WALLET_LAWS,
 )
