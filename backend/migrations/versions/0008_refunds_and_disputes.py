@@ -72,6 +72,7 @@ def upgrade() -> None:
         sa.Column("amount", sa.Numeric(precision=38, scale=18), nullable=False),
         sa.Column("origin", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), server_default="requested", nullable=False),
+        sa.Column("taken", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("held", sa.Numeric(precision=38, scale=18), server_default="0", nullable=False),
         sa.Column("shortfall", sa.Numeric(precision=38, scale=18), server_default="0", nullable=False),
         sa.Column("withdrawal_id", sa.UUID(), nullable=True),
@@ -91,7 +92,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("(withdrawal_id IS NOT NULL) = (origin = 'withdrawal')", name=op.f("ck_refunds_withdrawal")),
         sa.CheckConstraint(
-            "held = CASE WHEN state IN ('requested', 'sending', 'pending') AND origin IN ('customer', 'operator') THEN amount ELSE 0 END",
+            "held = CASE WHEN state IN ('requested', 'sending', 'pending') AND NOT taken AND origin IN ('customer', 'operator') THEN amount ELSE 0 END",
             name=op.f("ck_refunds_holds_while_open"),
         ),
         sa.CheckConstraint(
@@ -101,6 +102,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "state IN ('requested', 'sending', 'pending', 'succeeded', 'failed')", name=op.f("ck_refunds_state")
         ),
+        sa.CheckConstraint("taken OR state <> 'succeeded'", name=op.f("ck_refunds_succeeded_is_taken")),
         sa.CheckConstraint("unknown_since IS NULL OR state = 'sending'", name=op.f("ck_refunds_unknown_while_sending")),
         sa.CheckConstraint("amount > 0", name=op.f("ck_refunds_amount")),
         sa.CheckConstraint("shortfall BETWEEN 0 AND amount", name=op.f("ck_refunds_shortfall")),

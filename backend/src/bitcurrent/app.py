@@ -17,6 +17,7 @@ from litestar.types import ControllerRouterHandler
 from bitcurrent.backoffice import deposit_routes as deposit_desk_routes
 from bitcurrent.backoffice import fx_routes, letters_routes, limits_routes, lost_factor_routes, wallet_transfer_routes
 from bitcurrent.backoffice import reconciliation_routes as reconciliation_desk_routes
+from bitcurrent.backoffice import reversal_routes as backoffice_reversal_routes
 from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.backoffice import withdrawal_routes as admin_withdrawal_routes
 from bitcurrent.botapi import routes as botapi_routes
@@ -26,6 +27,7 @@ from bitcurrent.funding.bank_accounts import routes as bank_account_routes
 from bitcurrent.funding.conversions import routes as conversion_routes
 from bitcurrent.funding.deposits import routes as deposit_routes
 from bitcurrent.funding.inbox import routes as inbox_routes
+from bitcurrent.funding.reversals import routes as reversal_routes
 from bitcurrent.funding.withdrawals import routes as withdrawal_routes
 from bitcurrent.identity import routes as identity_routes
 from bitcurrent.identity.accounts import routes as account_routes
@@ -71,7 +73,9 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *deposit_routes.ROUTES,
     *withdrawal_routes.ROUTES,
     *bank_account_routes.ROUTES,
+    *reversal_routes.ROUTES,
     *backoffice_routes.ROUTES,
+    *backoffice_reversal_routes.ROUTES,
     *admin_withdrawal_routes.ROUTES,
     *wallet_transfer_routes.ROUTES,
     *fx_routes.ROUTES,

@@ -161,7 +161,7 @@ APP_WRITES = {
     "lots": "INSERT (id, user_id, currency, amount, fee, payment_intent, release_at),"
     " UPDATE (refunded, refunded_elsewhere, disputed, blocked, release_at)",
     "refunds": "INSERT (id, user_id, lot_id, currency, amount, origin, state, held, withdrawal_id, asked_by, reason,"
-    " processor_refund_id, next_at, finished_at), UPDATE (state, held, shortfall, processor_refund_id, failure,"
+    " processor_refund_id, next_at, finished_at), UPDATE (state, taken, held, shortfall, processor_refund_id, failure,"
     " attempts, unknown_since, next_at, updated_at, finished_at)",
     "disputes": "INSERT (id, processor_dispute_id, user_id, lot_id, currency, amount, reason, status, state,"
     " respond_by, closed_at), UPDATE (status, state, withdrawn, reinstated, fee, locked, taken, steps, respond_by,"

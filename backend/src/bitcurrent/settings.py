@@ -101,6 +101,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fx_spread_bps: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 50
     # A reference rate of before Easter is four days old when the next one comes.
     fx_age_seconds_max: Annotated[int, msgspec.Meta(ge=60, le=2_592_000)] = 432_000
+    # Refunds by operators above so much of a currency need a second person.
+    refund_approval_above: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1_000
     api_workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     alpaca_requests_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
     venue_missing_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60

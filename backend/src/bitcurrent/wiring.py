@@ -30,7 +30,9 @@ from bitcurrent.funding.desk import open_desk
 from bitcurrent.funding.inbox.service import Inbox
 from bitcurrent.funding.payouts.service import Payouts
 from bitcurrent.funding.ports import Processor, RateSource, Wallets
-from bitcurrent.funding.reversals.service import Refunds
+from bitcurrent.funding.reversals.hints import EVENT_TYPES as REVERSAL_EVENTS
+from bitcurrent.funding.reversals.hints import apply_event as apply_reversal_event
+from bitcurrent.funding.reversals.operating import Reversals
 from bitcurrent.funding.wallets.deciding import LostTransfers
 from bitcurrent.funding.wallets.side import open_wallet_side
 from bitcurrent.funding.withdrawals.deciding import Deciding
@@ -112,6 +114,7 @@ class Brokerage:
     inbox: Inbox
     bonuses: Bonuses
     deposits: Deposits
+    reversals: Reversals
     exchange_rates: Rates
     conversions: Conversions
     address_book: AddressBook
@@ -196,6 +199,8 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         )
         inbox = Inbox(database, identity.vault, processor)
         inbox.register_batch(EVENT_TYPES, deposits.crediting.apply_events)
+        reversals = Reversals(letters, approvals, four_eyes_above=Decimal(settings.refund_approval_above))
+        inbox.register(REVERSAL_EVENTS, apply_reversal_event)
         privacy = Privacy(
             database,
             redis,
@@ -233,7 +238,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             approvals=approvals,
             prices=prices,
             processor=processor,
-            refunds=Refunds(letters),
+            refunds=reversals.refunds,
             more_rails=(coins.rail,),
         )
         stops = Stops(approvals)
@@ -264,6 +269,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             inbox=inbox,
             bonuses=bonuses,
             deposits=deposits,
+            reversals=reversals,
             exchange_rates=exchange_rates,
             address_book=coins.book,
             wallets=coins.wallets,

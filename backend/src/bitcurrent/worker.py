@@ -20,6 +20,7 @@ from bitcurrent.funding.addresses.tasks import Teller
 from bitcurrent.funding.conversions.tasks import tend_conversions
 from bitcurrent.funding.deposits.tasks import DepositKeeper
 from bitcurrent.funding.inbox.tasks import InboxKeeper
+from bitcurrent.funding.reversals.tasks import ReversalKeeper
 from bitcurrent.funding.withdrawals.tasks import Paymaster
 from bitcurrent.identity.accounts.links import purge_links
 from bitcurrent.identity.approvals.service import EXPIRE_BATCH
@@ -117,6 +118,9 @@ class Worker:
             wallets=brokerage.wallets,
             counts=self._counts,
         )
+        self._reversals = ReversalKeeper(
+            brokerage.database, brokerage.processor, brokerage.reversals, counts=self._counts
+        )
         self._desk: Desk | None = None
         self._venue: AlpacaVenue | None = None
 
@@ -166,6 +170,7 @@ class Worker:
                 asyncio.create_task(Scribe(brokerage.database, self._counts).run()),
                 asyncio.create_task(self._inbox.run()),
                 asyncio.create_task(self._deposits.run()),
+                asyncio.create_task(self._reversals.run()),
                 asyncio.create_task(self._texter.run()),
             ]
             try:
@@ -285,6 +290,9 @@ class Worker:
             "processor_events_troubled": ("Those of them that failed again and again.", self._inbox.troubled),
             "deposits_waiting": ("Deposits that the poll looks after.", self._deposits.waiting),
             "deposits_flagged": ("Deposits that need a person.", self._deposits.problems),
+            "refunds_open": ("Refunds that the processor does not have so far.", self._reversals.open),
+            "refunds_unknown": ("Those of them whose outcome nobody knows.", self._reversals.unknown),
+            "reversals_troubled": ("Refunds and disputes that could not be looked up.", self._reversals.troubled),
             "orders_in_flight": ("Orders being sent now.", len(self._desk.in_flight) if self._desk else 0),
             "venue_requests_waiting": ("Requests that wait for the venue's budget.", budget.waiting if budget else 0),
             "audit_unsealed": ("Acts in the audit log that wait for their place in the chain.", self._audit.unsealed),

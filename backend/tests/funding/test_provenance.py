@@ -37,7 +37,7 @@ async def pay_by_card(
     async with connection.transaction():
         move = Move(source=house("processor", currency), target=available(user_id, currency), amount=Decimal(amount))
         deposit_id = new_id()
-        await post(connection, Journal(kind="deposit", reference=f"deposit:pi_{deposit_id}", moves=(move,)))
+        await post(connection, Journal(kind="test", reference=f"test:pi_{deposit_id}", moves=(move,)))
         await provenance.receive(
             connection,
             user_id=user_id,

@@ -46,20 +46,22 @@ class CardMoney:
 
     @classmethod
     async def begin(cls, connection: Connection, currency: str = "USD", **money: str) -> "CardMoney":
-        """A new customer."""
-        return cls(connection, await books.customer(connection, **money), currency)
+        """A new customer, whom the house knows by nothing but an id."""
+        user_id = await books.customer(connection, **money)
+        await connection.execute("INSERT INTO users (id, password_hash) VALUES ($1, 'none')", user_id)
+        return cls(connection, user_id, currency)
 
-    async def deposit(self, amount: str, *, fee: str = "0", release_at: datetime = LATER) -> UUID:
-        """A card payment as it is credited."""
+    async def deposit(
+        self, amount: str, *, fee: str = "0", release_at: datetime = LATER, payment_intent: str | None = None
+    ) -> UUID:
+        """A card payment as provenance hears of it; where it came from is the tests' own journal."""
         deposit_id, gross, cost = new_id(), Decimal(amount), Decimal(fee)
         own, outside = available(self.user_id, self.currency), house("processor", self.currency)
         moves = [Move(source=outside, target=own, amount=gross - cost)]
         if cost:
             moves.append(Move(source=outside, target=house("fees", self.currency), amount=cost))
         async with self.connection.transaction():
-            await post(
-                self.connection, Journal(kind="deposit", reference=f"deposit:pi_{deposit_id}", moves=tuple(moves))
-            )
+            await post(self.connection, Journal(kind="test", reference=f"test:pi_{deposit_id}", moves=tuple(moves)))
             await provenance.receive(
                 self.connection,
                 user_id=self.user_id,
@@ -68,7 +70,7 @@ class CardMoney:
                 deposit_id=deposit_id,
                 release_at=release_at,
                 fee=cost,
-                payment_intent=f"pi_{deposit_id}",
+                payment_intent=payment_intent or f"pi_{deposit_id}",
             )
         return deposit_id
 

@@ -107,6 +107,8 @@ class ProcessorRefund:
     payment_intent: str
     our_id: UUID | None
     failure_reason: str | None
+    taken: bool = True
+    """Whether the processor has taken it from our balance; a pending one may wait for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ LOTS_ARE_WHAT_WAS_TAKEN_BACK = Law(
     FROM lots l LEFT JOIN (
         SELECT lot_id, sum(amount) FILTER (WHERE state = 'succeeded') AS done,
             sum(amount) FILTER (WHERE origin <> 'processor' AND state <> 'failed') AS ours,
-            sum(amount) FILTER (WHERE origin = 'processor' AND state = 'succeeded') AS foreign_ones
+            sum(amount) FILTER (WHERE origin = 'processor' AND taken AND state <> 'failed') AS foreign_ones
         FROM refunds GROUP BY lot_id
     ) r ON r.lot_id = l.id LEFT JOIN (
         SELECT lot_id, sum(greatest(withdrawn - reinstated, 0)) AS claim FROM disputes GROUP BY lot_id

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Literal, get_args
 from uuid import UUID
 
-from bitcurrent.funding.ports import RefundStatus
+from bitcurrent.funding.ports import BalanceLine, RefundStatus
 from bitcurrent.kernel.errors import Conflict, Invalid, NotFound
 from bitcurrent.kernel.money import EXACT, plain
 
@@ -59,7 +59,11 @@ REFUND_TOLD: Mapping[RefundState, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """Money on its way back to the card that paid it. `held` is what it holds itself, `shortfall` what it left owed."""
+    """Money on its way back to the card that paid it.
+
+    `taken` says whether the processor has taken it from our balance (then it is booked), `held` what it holds until
+    then, `shortfall` what a foreign one left owed.
+    """
 
     id: UUID
     user_id: UUID
@@ -68,6 +72,7 @@ class Refund:
     amount: Decimal
     origin: Origin
     state: RefundState
+    taken: bool
     held: Decimal
     shortfall: Decimal
     withdrawal_id: UUID | None
@@ -87,7 +92,7 @@ class Refund:
 
 
 def state_of(status: RefundStatus) -> RefundState:
-    """What the processor's word means for us. Money has left only when it says `succeeded`."""
+    """What the processor's word means for us."""
     match status:
         case "succeeded":
             return RefundState.SUCCEEDED
@@ -100,6 +105,21 @@ def state_of(status: RefundStatus) -> RefundState:
 def pause_after(attempts: int) -> timedelta:
     """How long to wait after so many failures: 2 s, 4 s, 8 s … a quarter of an hour."""
     return min(FIRST_PAUSE * (1 << min(max(attempts - 1, 0), 16)), LONGEST_PAUSE)
+
+
+LookSubject = Literal["payment", "refund", "dispute"]
+
+
+def line_subject(line: BalanceLine) -> LookSubject | None:
+    """What a line of the processor's balance tells of; None for what is neither a refund nor a dispute.
+
+    Refunds and their failures have kinds of their own; disputes are adjustments, known by what they belong to.
+    """
+    if line.kind in {"refund", "payment_refund", "refund_failure", "payment_refund_failure"}:
+        return "refund"
+    if line.kind == "adjustment" and (line.source or "").startswith(("dp_", "du_")):
+        return "dispute"
+    return None
 
 
 class DisputeState(StrEnum):

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from bitcurrent.funding.reversals.model import Origin, Refund, RefundState
+from bitcurrent.funding.reversals.model import LookSubject, Origin, Refund, RefundState
 from bitcurrent.kernel.database import Connection
 
 # Column lists are made of field names of our own classes, never of somebody's input.
@@ -17,7 +17,6 @@ _NAMES = tuple(field.name for field in fields(Refund))
 _REFUND = ", ".join(_NAMES)
 _R_REFUND = ", ".join(f"r.{name}" for name in _NAMES)
 _SELECT = f"SELECT {_REFUND} FROM refunds"
-LookSubject = Literal["payment", "refund", "dispute"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +132,7 @@ async def change_refund(
     refund_id: UUID,
     *,
     state: RefundState,
+    taken: bool,
     held: Decimal,
     shortfall: Decimal,
     processor_refund_id: str | None,
@@ -141,7 +141,7 @@ async def change_refund(
     """Write down what the processor has said."""
     await connection.execute(
         """
-        UPDATE refunds SET state = $2, held = $3, shortfall = $4, processor_refund_id = $5, failure = $6,
+        UPDATE refunds SET state = $2, held = $3, shortfall = $4, processor_refund_id = $5, failure = $6, taken = $7,
             unknown_since = NULL, updated_at = now(),
             finished_at = CASE WHEN $2 IN ('succeeded', 'failed') THEN now() END,
             -- One that the bank has not finished is looked at again by and by.
@@ -154,6 +154,7 @@ async def change_refund(
         shortfall,
         processor_refund_id,
         failure,
+        taken,
     )
 
 

@@ -74,7 +74,7 @@ class Refunds:
         lot = await provenance.lot_of(connection, wish.deposit_id)
         if lot is None or lot.user_id != wish.user_id or lot.payment_intent is None:
             raise DepositNotRefundable
-        amount = _amount_of(lot, wish.amount)
+        amount = check_amount(lot, wish.amount)
         await provenance.lock_money(connection, wish.user_id)
         await provenance.require_no_debt(connection, wish.user_id)
         if not lot.locked_at(now()):
@@ -102,7 +102,7 @@ class Refunds:
     async def refund_for_withdrawal(
         self, connection: Connection, *, withdrawal_id: UUID, user_id: UserId, currency: str, amount: Decimal
     ) -> list[Refund]:
-        """Pay a withdrawal back to the cards that paid, newest card payment first. The withdrawal holds the money.
+        """Pay a withdrawal back to the cards that paid: what is not released, then the newest. The withdrawal holds it.
 
         The withdrawal books held→processor when `refunds_of_withdrawal` says that they have succeeded, and gives back
         what failed. Asking again for the same withdrawal gives the same refunds. Raises RefundTooMuch when the cards
@@ -112,7 +112,10 @@ class Refunds:
         if known:
             return known
         left, made = amount, []
-        for lot in await self._refundable_lots(connection, user_id, currency):
+        moment = now()
+        lots = await self._refundable_lots(connection, user_id, currency)
+        # What may not leave otherwise goes first: the card could take it back anyway.
+        for lot in sorted(lots, key=lambda lot: not lot.locked_at(moment)):
             locked = await provenance.lot_of(connection, lot.id)
             part = min(left, locked.refundable) if locked and not locked.blocked else ZERO
             if locked is None or part <= 0:
@@ -196,13 +199,25 @@ class Refunds:
         if refund is None:
             refund = await self._insert_foreign(connection, lot, truth)
         state = state_of(truth.status)
-        if not refund.may_become(state):
-            return refund
-        if state is RefundState.SUCCEEDED:
-            return await self._succeed(connection, refund, truth)
         if state is RefundState.FAILED:
-            return await self._fail(connection, lot, refund, truth.failure_reason or truth.status, truth.id)
-        return await self._change(connection, refund, state, processor_refund_id=truth.id)
+            return await self._fail(connection, lot, refund, truth) if refund.may_become(state) else refund
+        taken = truth.taken and not refund.taken and refund.state is not RefundState.FAILED
+        if not taken and not refund.may_become(state):
+            return refund
+        shortfall = await self._book(connection, refund) if taken else refund.shortfall
+        crash_point("refund.booked")
+        changed = await self._change(
+            connection,
+            refund,
+            state if refund.may_become(state) else refund.state,
+            taken=taken or refund.taken,
+            processor_refund_id=truth.id,
+            shortfall=shortfall,
+        )
+        if changed.state is RefundState.SUCCEEDED:
+            await _tell(connection, changed, "refund_succeeded")
+            await self._write(connection, changed, "refund_outside" if refund.origin == "processor" else "refund_sent")
+        return changed
 
     async def refused(self, connection: Connection, refund_id: UUID, code: str) -> None:
         """The processor did not take it: the money is free again."""
@@ -210,7 +225,7 @@ class Refunds:
         lot = await provenance.lot_of(connection, refund.lot_id)
         locked = await repository.find_refund(connection, refund_id, lock=True)
         if lot is not None and locked is not None and locked.state in OPEN_REFUNDS:
-            await self._fail(connection, lot, locked, code, locked.processor_refund_id)
+            await self._fail(connection, lot, locked, None, code=code)
 
     async def _find(self, connection: Connection, truth: ProcessorRefund) -> Refund | None:
         by_processor = await repository.find_by_processor(connection, truth.id)
@@ -233,43 +248,40 @@ class Refunds:
             processor_refund_id=truth.id,
         )
 
-    async def _succeed(self, connection: Connection, refund: Refund, truth: ProcessorRefund) -> Refund:
+    async def _book(self, connection: Connection, refund: Refund) -> Decimal:
+        """The processor has taken it; what was not there for it. A withdrawal books its own refunds."""
         user_id, currency = UserId(refund.user_id), refund.currency
-        outside = house("processor", currency)
-        shortfall = ZERO
+        if refund.origin == "processor":
+            return await foreign.book(connection, refund)
         if refund.origin in HOLDING:
-            move = Move(source=held(user_id, currency), target=outside, amount=refund.amount)
+            move = Move(source=held(user_id, currency), target=house("processor", currency), amount=refund.amount)
             await post(connection, Journal(kind="refund", reference=f"refund:{refund.id}", moves=(move,)))
-        elif refund.origin == "processor":
-            shortfall = await foreign.book(connection, refund)
-        crash_point("refund.booked")
-        changed = await self._change(
-            connection, refund, RefundState.SUCCEEDED, processor_refund_id=truth.id, shortfall=shortfall
-        )
-        await _tell(connection, changed, "refund_succeeded")
-        await self._write(connection, changed, "refund_outside" if refund.origin == "processor" else "refund_sent")
-        return changed
+        return ZERO
 
     async def _fail(
-        self, connection: Connection, lot: Lot, refund: Refund, failure: str, processor_refund_id: str | None
+        self, connection: Connection, lot: Lot, refund: Refund, truth: ProcessorRefund | None, *, code: str = "failed"
     ) -> Refund:
         """It did not happen, or the bank sent it back: the money is the customer's again."""
         user_id, currency = UserId(refund.user_id), refund.currency
-        back = refund.state is RefundState.SUCCEEDED
-        if refund.origin == "processor":
-            if back:
-                await foreign.undo(connection, lot, refund)
-        else:
+        failure = (truth.failure_reason or truth.status) if truth else code
+        if refund.origin != "processor":
             await provenance.change_lot(connection, replace(lot, refunded=EXACT.subtract(lot.refunded, refund.amount)))
+        elif refund.taken:
+            await foreign.undo(connection, lot, refund)
         if refund.origin in HOLDING:
-            source = house("processor", currency) if back else held(user_id, currency)
-            kind = "refund_failed" if back else "refund_release"
+            source = house("processor", currency) if refund.taken else held(user_id, currency)
+            kind = "refund_failed" if refund.taken else "refund_release"
             move = Move(source=source, target=available(user_id, currency), amount=refund.amount)
             await post(connection, Journal(kind=kind, reference=f"{kind}:{refund.id}", moves=(move,)))
         changed = await self._change(
-            connection, refund, RefundState.FAILED, processor_refund_id=processor_refund_id, failure=failure
+            connection,
+            refund,
+            RefundState.FAILED,
+            taken=refund.taken,
+            processor_refund_id=truth.id if truth else refund.processor_refund_id,
+            failure=failure,
         )
-        if back or refund.origin != "processor":
+        if refund.taken or refund.origin != "processor":
             await _tell(connection, changed, "refund_failed")
             await self._write(connection, changed, "refund_failed", reason=failure)
         await provenance.collect(connection, user_id, currency)
@@ -281,15 +293,17 @@ class Refunds:
         refund: Refund,
         state: RefundState,
         *,
+        taken: bool,
         processor_refund_id: str | None,
         shortfall: Decimal = ZERO,
         failure: str | None = None,
     ) -> Refund:
-        still_held = refund.held if state in OPEN_REFUNDS else ZERO
+        still_held = refund.held if state in OPEN_REFUNDS and not taken else ZERO
         await repository.change_refund(
             connection,
             refund.id,
             state=state,
+            taken=taken,
             held=still_held,
             shortfall=shortfall,
             processor_refund_id=processor_refund_id,
@@ -308,8 +322,8 @@ class Refunds:
         )
 
 
-def _amount_of(lot: Lot, wanted: Decimal | None) -> Decimal:
-    """What is refunded of a lot; raises why it cannot be."""
+def check_amount(lot: Lot, wanted: Decimal | None) -> Decimal:
+    """What is refunded of a lot, all of it when nothing else is said; raises why it cannot be."""
     if lot.blocked:
         raise DepositDisputed
     if lot.created_at < now() - timedelta(days=REFUND_DAYS_MAX):

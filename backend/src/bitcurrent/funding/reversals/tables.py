@@ -25,6 +25,8 @@ refunds = sa.Table(
     sa.Column("amount", AMOUNT, nullable=False),
     sa.Column("origin", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default="requested"),
+    # The processor has taken it from our balance, and it is booked.
+    sa.Column("taken", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("held", AMOUNT, nullable=False, server_default="0"),
     # Of a refund made at the processor: what was not there any more.
     sa.Column("shortfall", AMOUNT, nullable=False, server_default="0"),
@@ -45,9 +47,10 @@ refunds = sa.Table(
     sa.CheckConstraint("state IN ('requested', 'sending', 'pending', 'succeeded', 'failed')", name="state"),
     # Law I7 in one line.
     sa.CheckConstraint(
-        f"held = CASE WHEN {_OPEN} AND origin IN ('customer', 'operator') THEN amount ELSE 0 END",
+        f"held = CASE WHEN {_OPEN} AND NOT taken AND origin IN ('customer', 'operator') THEN amount ELSE 0 END",
         name="holds_while_open",
     ),
+    sa.CheckConstraint("taken OR state <> 'succeeded'", name="succeeded_is_taken"),
     sa.CheckConstraint(f"(finished_at IS NULL) = ({_OPEN})", name="finished_has_time"),
     sa.CheckConstraint("shortfall BETWEEN 0 AND amount", name="shortfall"),
     sa.CheckConstraint("shortfall = 0 OR origin = 'processor'", name="only_foreign_leave_debts"),
