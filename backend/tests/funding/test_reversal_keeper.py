@@ -111,7 +111,7 @@ async def brokerage(
 async def office(brokerage: Brokerage, module_database_urls: DatabaseUrls, sandbox: Sandbox) -> AsyncIterator[Office]:
     connection = await books.connect(module_database_urls.app)
     line, counts = Troubled(brokerage.processor), Counter[str]()
-    keeper = ReversalKeeper(brokerage.database, line, brokerage.reversals, counts=counts)  # type: ignore[arg-type]  # all else is the processor's own
+    keeper = ReversalKeeper(brokerage.database, line, brokerage.reversals, counts=counts)
     yield Office(brokerage, sandbox, line, keeper, await CardMoney.begin(connection), counts)
     assert await books.broken_laws(connection) == []
     await connection.close()

@@ -221,6 +221,10 @@ class Processor(Protocol):
         """The refund that carries our id among those of the payment, or None. Raises NotSent, RefusedOutside."""
         ...
 
+    async def refunds_of(self, payment_intent: str) -> Sequence[ProcessorRefund]:
+        """Every refund of a payment, ours and others. Raises NotSent, RefusedOutside."""
+        ...
+
     async def read_dispute(self, dispute_id: str) -> ProcessorDispute:
         """The dispute as it is now. Raises NotSent, RefusedOutside."""
         ...
