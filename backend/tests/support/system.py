@@ -304,6 +304,7 @@ def start_system(
         )
         environment = _environment(database, redis.url, sandbox)
         system = System(folder, read_settings(environment), environment, sandbox, database)
+        sandbox.control("stripe/webhooks", url=f"{system.settings.base_url}/api/webhooks/stripe")
         stack.callback(_stop_all, system)
         # Side by side: the first logins take seconds of hashing, and the processes as long to come up.
         demo_data = _begin_demo_data(environment)
@@ -332,6 +333,9 @@ def _environment(database: DatabaseUrls, redis_url: str, sandbox: Sandbox) -> di
         "ALPACA_STREAM_URL": sandbox.stream_url,
         "ALPACA_DATA_STREAM_URL": sandbox.data_stream_url,
         "ALPACA_REQUESTS_PER_MINUTE": REQUESTS_PER_MINUTE,
+        "STRIPE_API_KEY": sandbox.stripe_key,
+        "STRIPE_WEBHOOK_SECRET": sandbox.stripe_webhook_secret,
+        "STRIPE_URL": sandbox.stripe_url,
         "SMTP_URL": sandbox.smtp_url,
         "PORT": str(port),
         "LIVE_PORT": str(live_port),
