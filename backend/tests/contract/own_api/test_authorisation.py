@@ -16,14 +16,14 @@ from uuid import UUID
 import httpx
 import pytest
 import pytest_asyncio
-from litestar import Litestar
-
 from bitcurrent.funding.addresses.model import AddressWish
 from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.portfolio.exports.tasks import Scribe
 from bitcurrent.web.openapi import describe
+from litestar import Litestar
+from tests.contract.own_api.reversal_operations import reversal_belongings
 from tests.support import books
 from tests.support.brokerage import ORIGIN, running_api, settings_for
 from tests.support.customers import Person, create_key, enrol, key_headers, log_in, register
@@ -145,6 +145,7 @@ async def _belongings(app: Litestar, http: httpx.AsyncClient, ann: Person) -> di
             os.urandom(32),
         )
     return {
+        **await reversal_belongings(app, ann),
         "session_id": session,
         "order_id": placed.json()["id"],
         "client_order_id": "hers",
@@ -183,9 +184,7 @@ async def _message(app: Litestar, ann: Person) -> str:
 async def _message(app: Litestar, ann: Person) -> str:
     async with app.state["database"].transaction() as connection:
         template, values = "recovery_codes_renewed", {"when": "now"}
-        await app.state["letters"].notify(
-            connection, user_id=UserId(UUID(ann.id)), template=template, values=values
-        )
+        await app.state["letters"].notify(connection, user_id=UserId(UUID(ann.id)), template=template, values=values)
         return str(await connection.fetchval("SELECT id FROM messages WHERE user_id = $1 LIMIT 1", UUID(ann.id)))
 
 

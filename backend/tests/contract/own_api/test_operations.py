@@ -7,12 +7,17 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-
 from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.web.openapi import describe
-from tests.contract.own_api import address_operations, currency_operations, identity_operations, notice_operations
+from tests.contract.own_api import (
+    address_operations,
+    currency_operations,
+    identity_operations,
+    notice_operations,
+    reversal_operations,
+)
 from tests.contract.own_api import reconciliation_operations as reconciliation_work
 from tests.contract.own_api.house import House
 from tests.support import books
@@ -183,6 +188,8 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         identity_operations.lost_factors,
         identity_operations.four_eyes,
         reconciliation_work.reconciliation,
+        reversal_operations.refunds,
+        reversal_operations.disputes_and_debts,
         notice_operations.limits_and_stops,
         notice_operations.messages_and_preferences,
         notice_operations.letters_to_look_at,
