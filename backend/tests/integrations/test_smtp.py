@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx
@@ -42,6 +43,15 @@ async def test_a_letter_arrives_whole(sandbox: Sandbox) -> None:
     assert letter["text"].replace("\r\n", "\n").strip() == mail.text.strip()
     assert letter["html"].replace("\r\n", "\n").strip() == mail.html
     assert letter["links"] == ["https://broker.example/account/link#verify_email=abc"]
+
+
+def test_only_letters_that_may_be_switched_off_say_how() -> None:
+    carrier, mail = _carrier("smtp://127.0.0.1:9"), _mail("ann@example.test")
+    essential = carrier._message(mail)
+    assert (essential["List-Unsubscribe"], essential["List-Unsubscribe-Post"]) == (None, None)
+    other = carrier._message(replace(mail, unsubscribe="https://broker.example/api/notifications/unsubscribe/x"))
+    assert other["List-Unsubscribe"] == "<https://broker.example/api/notifications/unsubscribe/x>"
+    assert other["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
 @pytest.mark.parametrize(

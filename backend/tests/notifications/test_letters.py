@@ -67,9 +67,10 @@ def test_a_letter_is_made_for_dark_screens_too() -> None:
 
 def test_only_what_may_be_switched_off_says_where() -> None:
     for template, letter in LETTERS.items():
-        written = write(template, _values(template), BASE_URL)
+        written = write(template, _values(template), BASE_URL, unsubscribe="signed")
         assert written.is_essential == TOPICS[letter.topic].essential
-        assert (f"{BASE_URL}/account/notifications" in written.text) == (not written.is_essential)
+        link = f"{BASE_URL}/account/link#unsubscribe=signed"
+        assert (link in written.text, f'href="{link}"' in written.html) == (not written.is_essential,) * 2
 
 
 @pytest.mark.parametrize("template", [name for name, letter in LETTERS.items() if letter.phone])

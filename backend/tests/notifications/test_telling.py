@@ -181,6 +181,30 @@ async def test_what_is_switched_off_is_not_told_and_what_protects_the_account_st
     }
 
 
+async def test_a_letter_that_is_not_essential_can_be_ended_by_one_click_and_no_other_can(house: House) -> None:
+    ann, ben = await register(house.http), await register(house.http)
+    await house.tell(ann, "deposit_credited", CREDITED)
+    await house.tell(ann, "withdrawal_sent", SENT)
+    await house.mails(ann)
+    credited, sent = [mail for mail in house.bag.mails if mail.to == ann.email]
+    assert sent.unsubscribe is None
+    assert credited.unsubscribe is not None
+    path = "/" + credited.unsubscribe.split("/", 3)[3]
+    assert (await house.http.get(path)).status_code == 405
+    for _ in range(2):
+        clicked = await house.http.post(path, data={"List-Unsubscribe": "One-Click"})
+        assert clicked.status_code == 204
+    token = path.rpartition("/")[2]
+    forged = token.replace(UUID(ann.id).hex, UUID(ben.id).hex), token.replace("deposits", "withdrawals"), token[:-1]
+    for wrong in forged:
+        answer = await house.http.post("/api/notifications/unsubscribe", json={"token": wrong})
+        assert (answer.status_code, answer.json()["code"]) == (404, "unsubscribe_link_invalid")
+    await house.tell(ann, "deposit_credited", CREDITED)
+    await house.tell(ben, "deposit_credited", CREDITED)
+    assert await house.mails(ann) == ["Your deposit has arrived", "Your withdrawal was sent"]
+    assert await house.mails(ben) == ["Your deposit has arrived"]
+
+
 async def test_a_refused_choice_changes_nothing(house: House) -> None:
     ann = await register(house.http)
     wishes = [

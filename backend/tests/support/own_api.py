@@ -36,7 +36,11 @@ PUBLIC = {
     "readBook": "prices are everybody's",
     "listTrades": "prices are everybody's",
     "listWithdrawalNetworks": "which coins leave over which networks is everybody's",
+    "unsubscribe": "the signed link proves who asks",
+    "unsubscribeByOneClick": "the signed link proves who asks",
     "reportText": "the carrier's signature proves who tells",
+    "readSolvency": "whether we are solvent is everybody's",
+    "listSolvencyReports": "whether we were solvent is everybody's",
     "readStatus": "who cannot log in asks it first",
 }
 """Operations that need no login, each with the reason."""

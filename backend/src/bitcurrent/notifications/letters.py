@@ -23,8 +23,10 @@ VALUE_LENGTH_MAX = 500
 TEXT_LENGTH_MAX = 300
 """Of a text to a phone, in characters: two parts of what the network carries."""
 LINK_PAGE = "/account/link"
-PREFERENCES_PAGE = "/account/notifications"
+UNSUBSCRIBE = "unsubscribe"
+"""The purpose of the link that ends letters of a topic."""
 
+_NO_MORE = "No more letters of this kind"
 _HEADERS = frozenset({"subject", "topic", "text", "inbox", "action", "purpose"})
 
 
@@ -74,8 +76,11 @@ class Note:
     body: str
 
 
-def write(template: str, values: Mapping[str, str], base_url: str) -> Written:
-    """A letter, filled in; raises KeyError for an unknown template or a value that is missing."""
+def write(template: str, values: Mapping[str, str], base_url: str, *, unsubscribe: str | None = None) -> Written:
+    """A letter, filled in, with a link by which to get no more of its topic, when there is a token for one.
+
+    Raises KeyError for an unknown template or a value that is missing.
+    """
     letter = LETTERS[template]
     clean = _clean_all(values)
     before = [_fill(text, clean) for text in letter.paragraphs]
@@ -83,9 +88,10 @@ def write(template: str, values: Mapping[str, str], base_url: str) -> Written:
     home = base_url.rstrip("/")
     link = f"{home}{LINK_PAGE}#{letter.purpose}={clean['token']}" if letter.purpose else None
     essential = TOPICS[letter.topic].essential
-    last = "" if essential else f"Choose what we write to you about: {home}{PREFERENCES_PAGE}"
-    text = [*before, *([f"{letter.action}:\n{link}"] if link else []), *after, *filter(None, [last]), "BitCurrent"]
-    return Written(letter.subject, "\n\n".join(text) + "\n", _as_html(letter, before, link, after, last), essential)
+    end = None if essential or unsubscribe is None else f"{home}{LINK_PAGE}#{UNSUBSCRIBE}={unsubscribe}"
+    last = [f"{_NO_MORE}:\n{end}"] if end else []
+    text = [*before, *([f"{letter.action}:\n{link}"] if link else []), *after, *last, "BitCurrent"]
+    return Written(letter.subject, "\n\n".join(text) + "\n", _as_html(letter, before, link, after, end), essential)
 
 
 def write_note(template: str, values: Mapping[str, str]) -> Note:
@@ -161,7 +167,7 @@ def _fill(text: str, values: Mapping[str, str]) -> str:
     return Template(text).substitute(values)
 
 
-def _as_html(letter: Letter, before: list[str], link: str | None, after: list[str], last: str) -> str:
+def _as_html(letter: Letter, before: list[str], link: str | None, after: list[str], end: str | None) -> str:
     parts = [_paragraph(text) for text in before]
     if link:
         address = html.escape(link)
@@ -169,9 +175,8 @@ def _as_html(letter: Letter, before: list[str], link: str | None, after: list[st
             f'<p style="margin:24px 0"><a href="{address}" style="{_BUTTON}">{html.escape(letter.action or "")}</a></p>'
         )
     parts += [_paragraph(text) for text in after]
-    return _layout().substitute(
-        title=html.escape(letter.subject), body="\n".join(parts), footer=f" {html.escape(last)}" if last else ""
-    )
+    footer = f' <a href="{html.escape(end)}" style="color:inherit">{_NO_MORE}</a>.' if end else ""
+    return _layout().substitute(title=html.escape(letter.subject), body="\n".join(parts), footer=footer)
 
 
 def _paragraph(text: str) -> str:

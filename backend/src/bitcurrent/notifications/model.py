@@ -34,7 +34,7 @@ class Mail:
     text: str
     html: str
     unsubscribe: str | None = None
-    """Where the customer switches such letters off; None for those that cannot be."""
+    """Where mail programs switch such letters off by one POST (RFC 8058); None for those that cannot be."""
 
     def __repr__(self) -> str:
         return f"Mail(id={self.id})"

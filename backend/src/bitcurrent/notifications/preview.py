@@ -73,7 +73,7 @@ def sample(template: str, base_url: str) -> Sample:
     if letter is None:
         raise LetterNotFound
     values = {name: _SAMPLES.get(name, f"({name})") for name in letter.names}
-    written = letters.write(template, values, base_url)
+    written = letters.write(template, values, base_url, unsubscribe="sample")
     channels: list[Channel] = ["email"]
     if letter.phone is not None:
         channels.append("sms")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from litestar import Request, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 
 from bitcurrent.identity import directory
 from bitcurrent.identity.guards import CurrentActor, requires_session
@@ -16,7 +16,8 @@ from bitcurrent.notifications import schemas
 from bitcurrent.notifications.model import ForgedReport
 from bitcurrent.notifications.ports import TextCarrier
 from bitcurrent.notifications.preferences import change_preferences, read_preferences
-from bitcurrent.notifications.service import Notifications
+from bitcurrent.notifications.service import UNSUBSCRIBE_PATH, Notifications
+from bitcurrent.notifications.unsubscribing import TOKEN_LENGTH_MAX, unsubscribe
 from bitcurrent.settings import Settings
 from bitcurrent.web.addresses import Addresses
 from bitcurrent.web.chain import RATE, REPEATABLE
@@ -148,6 +149,46 @@ async def change_all_preferences(
 
 
 @post(
+    "/api/notifications/unsubscribe",
+    operation_id="unsubscribe",
+    summary="No more letters of a kind",
+    tags=TAGS,
+    opt={REPEATABLE: "Switched off is switched off."},
+    status_code=204,
+)
+async def unsubscribe_by_link(
+    request: AnyRequest,
+    data: JSONBody[schemas.Unsubscribe],
+    letters: Told,
+    database: Where,
+    addresses: NamedDependency[Addresses],
+) -> None:
+    """By the link in a letter; they can be switched on again in the preferences."""
+    async with database.transaction() as connection:
+        await unsubscribe(connection, letters.vault, data.token, address=addresses.of(request.scope))
+
+
+@post(
+    f"{UNSUBSCRIBE_PATH}/{{token:str}}",
+    operation_id="unsubscribeByOneClick",
+    summary="No more letters of a kind, by a mail program",
+    tags=TAGS,
+    opt={REPEATABLE: "Switched off is switched off."},
+    status_code=204,
+)
+async def unsubscribe_by_program(
+    request: AnyRequest,
+    token: Annotated[str, PathParameter(max_length=TOKEN_LENGTH_MAX)],
+    letters: Told,
+    database: Where,
+    addresses: NamedDependency[Addresses],
+) -> None:
+    """What the header List-Unsubscribe of a letter names (RFC 8058)."""
+    async with database.transaction() as connection:
+        await unsubscribe(connection, letters.vault, token, address=addresses.of(request.scope))
+
+
+@post(
     "/api/webhooks/twilio",
     operation_id="reportText",
     summary="What became of a text",
@@ -190,5 +231,7 @@ ROUTES = (
     read_all,
     read_all_preferences,
     change_all_preferences,
+    unsubscribe_by_link,
+    unsubscribe_by_program,
     report_text,
 )

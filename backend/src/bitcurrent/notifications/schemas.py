@@ -9,6 +9,7 @@ import msgspec
 from bitcurrent.notifications import model
 from bitcurrent.notifications.preferences import Preferences
 from bitcurrent.notifications.topics import CHANNELS, TOPICS, Channel, Topic, is_locked, is_offered
+from bitcurrent.notifications.unsubscribing import TOKEN_LENGTH_MAX
 from bitcurrent.web.schemas import Answer, Request
 
 CHOICES_MAX = 50
@@ -68,6 +69,12 @@ class Choice(Request, frozen=True, kw_only=True):
     topic: Topic
     channel: Channel
     enabled: bool
+
+
+class Unsubscribe(Request, frozen=True, kw_only=True):
+    """What stands behind the # of the link in a letter."""
+
+    token: Annotated[str, msgspec.Meta(min_length=1, max_length=TOKEN_LENGTH_MAX)]
 
 
 class ChangePreferences(Request, frozen=True, kw_only=True):

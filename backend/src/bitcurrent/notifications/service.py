@@ -14,9 +14,11 @@ from bitcurrent.notifications import letters, repository
 from bitcurrent.notifications.inbox import Inbox, purge_messages
 from bitcurrent.notifications.model import Delivery, Mail, OutboxName, OutgoingText, Waiting, delivery_of
 from bitcurrent.notifications.preferences import read_preferences
+from bitcurrent.notifications.unsubscribing import token_for
 
 KEPT_DAYS = 90
 PURGE_ROWS_MAX = 5_000
+UNSUBSCRIBE_PATH = "/api/notifications/unsubscribe"
 
 
 class _Outbox:
@@ -86,8 +88,11 @@ class Mails(_Outbox):
     def write(self, waiting: Waiting) -> Mail:
         """A claimed letter as it is sent; raises CryptoError or KeyError when it cannot be read any more."""
         recipient, values = self._open(waiting)
-        written = letters.write(waiting.template, values, self._base_url)
-        preferences = f"{self._base_url.rstrip('/')}{letters.PREFERENCES_PAGE}"
+        token = None
+        if waiting.template in letters.LETTERS:
+            token = token_for(self._vault, waiting.user_id, letters.LETTERS[waiting.template].topic)
+        written = letters.write(waiting.template, values, self._base_url, unsubscribe=token)
+        one_click = f"{self._base_url.rstrip('/')}{UNSUBSCRIBE_PATH}/{token}"
         return Mail(
             id=waiting.id,
             created_at=waiting.created_at,
@@ -95,7 +100,7 @@ class Mails(_Outbox):
             subject=written.subject,
             text=written.text,
             html=written.html,
-            unsubscribe=None if written.is_essential else preferences,
+            unsubscribe=None if written.is_essential else one_click,
         )
 
 

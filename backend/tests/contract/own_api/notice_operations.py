@@ -5,6 +5,7 @@ from uuid import UUID
 from twilio.request_validator import RequestValidator
 
 from bitcurrent.kernel.ids import UserId, new_id
+from bitcurrent.notifications.unsubscribing import token_for
 from tests.contract.own_api.house import House
 from tests.support.callers import OFFICE, client_from
 from tests.support.customers import register
@@ -59,6 +60,11 @@ async def messages_and_preferences(house: House) -> None:
         ("GET", "/api/notification-preferences"),
     ):
         await house.nobody(method, path)
+    token = token_for(brokerage.letters.vault, UUID(pat.id), "refunds")
+    await house.ask_as(None, "POST", "/api/notifications/unsubscribe", 204, {"token": token})
+    await house.ask_as(None, "POST", "/api/notifications/unsubscribe", 404, {"token": "nonsense"})
+    await house.ask_as(None, "POST", f"/api/notifications/unsubscribe/{token}", 204)
+    await house.ask_as(None, "POST", f"/api/notifications/unsubscribe/{token}x", 404)
     path, fields = f"/api/webhooks/twilio?text={new_id()}", {"MessageSid": "SM1", "MessageStatus": "delivered"}
     validator = RequestValidator(brokerage.settings.twilio_auth_token)
     signature = validator.compute_signature(f"{brokerage.settings.base_url}{path}", fields)

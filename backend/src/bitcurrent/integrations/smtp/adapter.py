@@ -112,6 +112,7 @@ class SmtpCarrier:
         message["Auto-Submitted"] = "auto-generated"
         if mail.unsubscribe is not None:
             message["List-Unsubscribe"] = f"<{mail.unsubscribe}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message.set_content(mail.text)
         message.add_alternative(mail.html, subtype="html")
         return message

@@ -18,6 +18,10 @@ const PURPOSES = {
     path: "/api/lost-factor/cancel", title: "Keep your second factors", button: "Cancel the request",
     text: "The request to remove the second factors of your account ends.", done: "It is canceled. Nothing was changed.",
   },
+  unsubscribe: {
+    path: "/api/notifications/unsubscribe", title: "No more letters of this kind", button: "Switch them off",
+    text: "Letters that protect your account still come.", done: "Done. You can switch them on again in your account.",
+  },
   reset_password: {
     path: "/api/password-reset/confirm", title: "Set a new password", button: "Set this password",
     text: "Every session of your account ends.", done: "Your new password is set. Log in with it.",
