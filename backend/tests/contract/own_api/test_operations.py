@@ -19,6 +19,7 @@ from tests.contract.own_api import (
     reversal_operations,
 )
 from tests.contract.own_api import reconciliation_operations as reconciliation_work
+from tests.contract.own_api import proof_operations
 from tests.contract.own_api.house import House
 from tests.support import books
 from tests.support.brokerage import client_of, running_api, settings_for
@@ -190,6 +191,8 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         reconciliation_work.reconciliation,
         reversal_operations.refunds,
         reversal_operations.disputes_and_debts,
+        proof_operations.solvency,
+        proof_operations.tax,
         notice_operations.limits_and_stops,
         notice_operations.messages_and_preferences,
         notice_operations.letters_to_look_at,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -64,9 +64,7 @@ class TaxReports:
         if not FIRST_YEAR <= begins_in <= year_of(today, method).begins_in:
             last = year_of(today, method).begins_in
             raise Invalid(f"There are tax years from {FIRST_YEAR} to {last}.", field="year")
-        # What is bought within 30 days after the year still counts for its last disposals.
-        until = min(moment, datetime.combine(year.settled_on, time(), year.zone))
-        dealings = [one async for one in self._dealings(user_id, year, shown, until=until)]
+        dealings = [one async for one in self._dealings(user_id, year, shown, until=moment)]
         everything = match(dealings, method, holdings_on=year.last)
         return TaxReport(
             year=year,
@@ -83,6 +81,9 @@ class TaxReports:
         async with snapshot(self.database) as connection:
             rates = _Rates(connection, currency)
             async for trade in trade_list.trades(connection, user_id, since=BEGINNING, until=until):
+                # What is bought within 30 days after the year still counts for its last disposals; later is too late.
+                if trade.filled_at.astimezone(year.zone).date() >= year.settled_on:
+                    continue
                 worth = await rates.convert(trade.cost, trade.quote, trade.filled_at)
                 yield _dealing(trade, year, worth, await rates.convert(_money_fee(trade), trade.quote, trade.filled_at))
 
