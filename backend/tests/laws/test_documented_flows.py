@@ -26,6 +26,7 @@ from bitcurrent.trading.tasks.healing import fee_journal
 from tests.support import books
 from tests.support.books import Ticket
 from tests.support.outside_flows import adjustment, payout, processor_fee
+from tests.support.withdrawal_flows import WITHDRAWAL_FLOWS
 
 PAGES = Path(__file__).parents[3] / "docs" / "money"
 ROW = re.compile(r"^\| (Ann, )?(\w+) \| (\w+) \| ([+-][\d.]+) \| ([\d.]*) ?\|$", re.MULTILINE)
@@ -129,7 +130,9 @@ async def _newest(ann: Ann) -> OrderId:
 
 
 FLOWS: tuple[Callable[[Ann], Awaitable[list[str]]], ...] = (
-    demo_credit, venue_funding, hold, fill_buy, fill_sell, release, replace, venue_fee, convert, processor_fee, payout, adjustment,
+    demo_credit, venue_funding, hold, fill_buy, fill_sell, release, replace, venue_fee, convert, processor_fee, payout,
+    adjustment,
+    *WITHDRAWAL_FLOWS,
 )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ _BOOKED = """
 """
 
 WITHDRAWALS_ARE_JOURNALS = Law(
-    key="W1",
+    key="W3",
     title="A withdrawal is held once, and then paid once or given back once",
     subject="withdrawals",
     sql=f"""
@@ -47,7 +47,7 @@ WITHDRAWALS_ARE_JOURNALS = Law(
 )
 
 BANK_LINES_ARE_WITHDRAWALS = Law(
-    key="W2",
+    key="W4",
     title="The bank's statements say of each withdrawal what the books say",
     subject="withdrawals in batches",
     sql="""
