@@ -32,7 +32,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
 async def worker_process(floor: Floor, log: Path, **more: str) -> AsyncIterator[subprocess.Popen[bytes]]:
     """A worker as the process it really is."""
     settings = msgspec.structs.replace(floor.brokerage.settings, worker_port=addresses.free_port())
-    process = _start(environment(settings, **more), log)
+    process = start_worker(environment(settings, **more), log)
     try:
         yield process
     finally:
@@ -41,7 +41,8 @@ async def worker_process(floor: Floor, log: Path, **more: str) -> AsyncIterator[
         process.wait(5)
 
 
-def _start(environ: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+def start_worker(environ: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """A worker with this environment; what it says goes to the log."""
     with log.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "bitcurrent.cli", "worker"], env=environ, stdout=output, stderr=output
