@@ -279,7 +279,9 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             bank_accounts=desk.bank_accounts,
             payouts=desk.payouts,
             rails=desk.rails,
-            conversions=Conversions(database, exchange_rates, limits, spread_bps=Decimal(settings.fx_spread_bps)),
+            conversions=Conversions(
+                database, exchange_rates, limits, letters, spread_bps=Decimal(settings.fx_spread_bps)
+            ),
             market_data=market_data,
             market_list=MarketList(market_data),
             trading=trading,

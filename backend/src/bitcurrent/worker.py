@@ -167,7 +167,7 @@ class Worker:
                 asyncio.create_task(self._postman.run()),
                 asyncio.create_task(self._paymaster.run()),
                 asyncio.create_task(self._teller.run()),
-                asyncio.create_task(Scribe(brokerage.database, self._counts).run()),
+                asyncio.create_task(Scribe(brokerage.database, brokerage.letters, self._counts).run()),
                 asyncio.create_task(self._inbox.run()),
                 asyncio.create_task(self._deposits.run()),
                 asyncio.create_task(self._reversals.run()),

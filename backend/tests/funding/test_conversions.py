@@ -95,6 +95,17 @@ async def test_what_is_given_becomes_the_other_currency(desk: Desk) -> None:
     done = await desk.convert(ann, quote)
     assert (done["get"], done["reference"]) == ("79.6", f"convert:{done['id']}")
     assert await desk.available(ann) == {"USD": Decimal(900), "EUR": Decimal("79.6")}
+    told = await desk.connection.fetchrow("SELECT kind, payload FROM events WHERE subject = $1", UUID(done["id"]))
+    assert told is not None
+    assert (told["kind"], told["payload"]["balances"]) == (
+        "conversion_done",
+        [
+            {"currency": "USD", "available": "900", "held": "0"},
+            {"currency": "EUR", "available": "79.6", "held": "0"},
+        ],
+    )
+    letters = "SELECT count(*) FROM mails WHERE user_id = $1 AND template = 'conversion_done'"
+    assert await desk.connection.fetchval(letters, UUID(ann.id)) == 1
     listed = (await desk.client.get("/api/conversions", headers=ann.bearer)).json()
     assert [item["id"] for item in listed["items"]] == [done["id"]]
     read = (await desk.client.get(f"/api/conversions/{done['id']}", headers=ann.bearer)).json()
@@ -219,6 +230,6 @@ async def test_rounding_is_never_at_the_houses_cost() -> None:
 
 
 async def test_fixed_rates_that_are_none_are_refused() -> None:
-    for text in ("EUR/USD=0", "EUR=1.2", "EUR/GBP=1.2", "XXX/USD=1", "EUR/USD=1,EUR/USD=2", "EUR/USD=-1"):
+    for text in ("EUR/USD=0", "EUR=1.2", "EUR/GBP=1.2", "JPY/USD=1", "EUR/USD=1,EUR/USD=2", "EUR/USD=-1"):
         with pytest.raises(ValueError, match=r"/USD|positive"):
             parse_rates(text)

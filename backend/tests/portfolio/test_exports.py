@@ -62,7 +62,7 @@ class Desk:
 
     async def write(self) -> int:
         """Write all that waits."""
-        scribe, written = Scribe(self.app.state["database"], self.counts), 0
+        scribe, written = Scribe(self.app.state["database"], self.app.state["letters"], self.counts), 0
         while await scribe.write_next():
             written += 1
         return written
@@ -107,6 +107,8 @@ async def test_transactions_add_up_to_the_balances(desk: Desk) -> None:
         ("USD", "held", "20", "20", "1000"),
     ]
     assert rows[2]["reference"] == f"hold:{ticket.id}"
+    message = "SELECT count(*) FROM messages WHERE user_id = $1 AND template = 'export_ready'"
+    assert await desk.connection.fetchval(message, UUID(ann.id)) == 1
     story = await desk.connection.fetchval("SELECT payload FROM events WHERE subject = $1", UUID(export["id"]))
     assert story == {"kind": "transactions", "rows": "4"}
 
@@ -193,7 +195,7 @@ async def test_what_is_over_is_forgotten_with_its_pieces(desk: Desk) -> None:
     over = "UPDATE exports SET expires_at = now() - interval '1 second' WHERE id = $1"
     await desk.owner.execute(over, UUID(export["id"]))
     assert (await desk.read(ann, export))["code"] == "no_such_export"
-    await Scribe(desk.app.state["database"], desk.counts)._purge()
+    await Scribe(desk.app.state["database"], desk.app.state["letters"], desk.counts)._purge()
     left = "SELECT count(*) FROM export_pieces WHERE export_id = $1"
     assert await desk.owner.fetchval(left, UUID(export["id"])) == 0
 

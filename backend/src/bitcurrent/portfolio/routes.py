@@ -26,9 +26,7 @@ from bitcurrent.web.schemas import Page
 TAGS = ["Portfolio"]
 InCurrency = Annotated[
     str | None,
-    QueryParameter(
-        name="currency", max_length=3, description="Of the figures: USD (by default), EUR or GBP."
-    ),
+    QueryParameter(name="currency", max_length=3, description="Of the figures: USD (by default), EUR or GBP."),
 ]
 AssetPath = Annotated[str, PathParameter(max_length=40, description="The currency's code, such as USD or BTC.")]
 

@@ -43,7 +43,7 @@ async def exports(house: House) -> None:
     await house.ask("GET", "/api/exports", 422, cursor="nonsense")
     path = f"/api/exports/{asked['id']}"
     await house.ask("GET", f"{path}/file", 409)
-    while await Scribe(house.brokerage.database, Counter()).write_next():
+    while await Scribe(house.brokerage.database, house.brokerage.letters, Counter()).write_next():
         continue
     done = await house.ask("GET", path, 200)
     await house.ask("GET", f"/api/exports/{new_id()}", 404)

@@ -170,7 +170,7 @@ async def _belongings(app: Litestar, http: httpx.AsyncClient, ann: Person) -> di
 async def _exported(app: Litestar, http: httpx.AsyncClient, ann: Person) -> str:
     asked = await http.post("/api/exports", json={"kind": "trades"}, headers=ann.bearer)
     assert asked.status_code == 202, asked.text
-    assert await Scribe(app.state["database"], Counter()).write_next()
+    assert await Scribe(app.state["database"], app.state["letters"], Counter()).write_next()
     return str(asked.json()["id"])
 
 

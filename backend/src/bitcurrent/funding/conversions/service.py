@@ -23,6 +23,7 @@ from bitcurrent.funding.conversions.model import (
 )
 from bitcurrent.funding.conversions.rates import Rates
 from bitcurrent.identity.kyc import kyc_level_of
+from bitcurrent.identity.ports import Letters
 from bitcurrent.kernel.crashpoints import crash_point
 from bitcurrent.kernel.currencies import BASE
 from bitcurrent.kernel.database import Connection, Database
@@ -39,10 +40,13 @@ PRODUCT: Final = "conversion"
 class Conversions:
     """Turns currencies into one another."""
 
-    def __init__(self, database: Database, rates: Rates, limits: Limits, *, spread_bps: Decimal) -> None:
+    def __init__(
+        self, database: Database, rates: Rates, limits: Limits, letters: Letters, *, spread_bps: Decimal
+    ) -> None:
         self._database = database
         self._rates = rates
         self._limits = limits
+        self._letters = letters
         self._spread_bps = spread_bps
 
     async def quote(
@@ -69,7 +73,7 @@ class Conversions:
             return await repository.insert_quote(connection, new_id(), user_id, terms, worth=worth, rate=middle)
 
     async def convert(self, connection: Connection, user_id: UserId, quote_id: UUID) -> Conversion:
-        """Do what a quote says, in the open transaction: one conversion, one journal, one event.
+        """Do what a quote says, in the open transaction: one conversion, one journal, one event, one letter.
 
         Raises NotFound, QuoteExpired, QuoteUsed, LimitExceeded, Stopped, InsufficientFunds.
         """
@@ -151,6 +155,13 @@ class Conversions:
             subject=conversion_id,
             payload={**_told(terms), "balances": [_balance(balance) for balance in left]},
         )
+        values = {
+            "sold": plain(terms.give),
+            "from_asset": terms.from_currency,
+            "bought": plain(terms.get),
+            "to_asset": terms.to_currency,
+        }
+        await self._letters.queue(connection, user_id=user_id, template="conversion_done", values=values)
 
 
 async def kept_worth(connection: Connection, currency: str, *, until: datetime, days: int) -> Decimal | None:

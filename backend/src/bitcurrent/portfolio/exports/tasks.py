@@ -10,13 +10,15 @@ from typing import Final
 import asyncpg
 import structlog
 
+from bitcurrent.identity.ports import Letters
+from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.crashpoints import crash_point
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.events import append_event
 from bitcurrent.ledger import statements as ledger
 from bitcurrent.portfolio.csv import encode_row
 from bitcurrent.portfolio.exports import repository
-from bitcurrent.portfolio.exports.model import COLUMNS, Export, Running, trade_row, transaction_row
+from bitcurrent.portfolio.exports.model import COLUMNS, KEPT_DAYS, Export, Running, trade_row, transaction_row
 from bitcurrent.portfolio.service import snapshot
 from bitcurrent.trading import trade_list
 
@@ -38,8 +40,9 @@ class TakenOver(Exception):
 class Scribe:
     """Writes lists while this process leads, one at a time. What it writes lies in the database until it expires."""
 
-    def __init__(self, database: Database, counts: Counter[str]) -> None:
+    def __init__(self, database: Database, letters: Letters, counts: Counter[str]) -> None:
         self._database = database
+        self._letters = letters
         self._counts = counts
         self._purge_at = 0.0
 
@@ -63,8 +66,9 @@ class Scribe:
     async def write_next(self) -> bool:
         """Write the list that waits longest; whether there was one."""
         async with self._database.transaction() as connection:
-            self._counts["exports_failed"] += await repository.give_up(connection, lease=LEASE)
+            given_up = await repository.give_up(connection, lease=LEASE)
             export = await repository.claim_export(connection, lease=LEASE)
+        self._counts["exports_failed"] += given_up
         if export is None:
             return False
         try:
@@ -101,6 +105,9 @@ class Scribe:
             await append_event(
                 connection, user_id=export.user_id, kind="export_ready", subject=export.id, payload=payload
             )
+            until = f"{now() + timedelta(days=KEPT_DAYS):%Y-%m-%d %H:%M} UTC"
+            values = {"document": f"Your list of {export.kind}", "until": until}
+            await self._letters.queue(connection, user_id=export.user_id, template="export_ready", values=values)
         self._counts["exports_written"] += 1
 
     async def _keep(self, export: Export, number: int, body: bytes, rows: int) -> None:
