@@ -43,9 +43,10 @@ class Desk:
 
     async def run(self, times: int = 1, *, wholly: bool = False) -> Result:
         """Compare so many times; the last result."""
-        for _ in range(times):
+        result = await reconciling.run(self.database, self.breaks, [self.check], wholly=wholly)
+        for _ in range(times - 1):
             result = await reconciling.run(self.database, self.breaks, [self.check], wholly=wholly)
-            assert result.troubles == ()
+        assert result.troubles == ()
         return result
 
     async def open_breaks(self) -> Sequence[Break]:
@@ -101,7 +102,8 @@ async def test_quiet_books_agree_before_and_after_the_fees(desk: Desk) -> None:
     await desk.trade()
     await asyncio.sleep(0.6)
     result = await desk.run()
-    assert (by_asset(result), result.findings) == ({"BTC": 0, "USD": 0}, ())
+    assert by_asset(result) == {"BTC": 0, "USD": 0}
+    assert result.findings == ()
     assert {reason.what for row in result.rows for reason in row.reasons} == {
         "fees of fills that the venue has not charged yet"
     }
@@ -174,7 +176,9 @@ async def test_an_execution_that_was_never_booked_is_found(desk: Desk) -> None:
     kinds = {each.kind for each in await desk.open_breaks()}
     assert kinds == {BreakKind.FILLS, BreakKind.HOLDINGS}
     (fills,) = [each for each in await desk.open_breaks() if each.kind is BreakKind.FILLS]
-    assert (fills.expected, fills.found, fills.asset) == (Decimal("0.004"), 0, "BTC")
+    assert fills.expected == Decimal("0.004")
+    assert fills.found == 0
+    assert fills.asset == "BTC"
 
 
 async def test_a_fee_that_was_never_booked_is_found_and_explains_the_balance(desk: Desk) -> None:
