@@ -224,6 +224,7 @@ def _rows(demo: dict[str, Any]) -> list[tuple[str, str]]:
         ("API", demo["base_url"]),
         ("Live", demo["live_url"]),
         ("Sandbox", f"{demo['sandbox_url']}/sandbox"),
+        ("Cards", f"{demo['sandbox_url']}/sandbox/stripe"),
         ("Mailbox", demo["mailbox_url"]),
         ("", ""),
     ]
