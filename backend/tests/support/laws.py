@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from decimal import Decimal
+from typing import Any
 
 import httpx
 
@@ -10,8 +11,37 @@ from bitcurrent.kernel.database import Connection
 from tests.support.books import broken_laws, sequence_gaps
 from tests.support.sandbox import Sandbox
 
+FEE = "processor_fee"
 VENUE_CASH = Decimal(10_000_000)
 """What the sandbox's account starts with."""
+
+
+async def assert_clearing(connection: Connection, sandbox: Sandbox) -> None:
+    """I8: the clearing account is what the processor has. Its fees are ours to book with the next comparison."""
+    lines = await asyncio.to_thread(_balance_lines, sandbox)
+    booked = {row["reference"] for row in await connection.fetch("SELECT reference FROM journals WHERE kind = $1", FEE)}
+    theirs: Counter[str] = Counter()
+    for line in lines:
+        currency = line["currency"].upper()
+        theirs[currency] += line["net"]
+        if line["type"] != "adjustment" and f"stripe_fee:{line['id']}" not in booked:
+            theirs[currency] += line["fee"]
+    rows = await connection.fetch("SELECT currency, balance FROM house_accounts WHERE account = 'processor'")
+    ours = {row["currency"]: -row["balance"] * 100 for row in rows if row["balance"]}
+    assert ours == {currency: cents for currency, cents in theirs.items() if cents}
+
+
+def _balance_lines(sandbox: Sandbox) -> list[Any]:
+    """Every line of the processor's balance, in its own words."""
+    headers = {"Authorization": f"Bearer {sandbox.stripe_key}"}
+    found: list[Any] = []
+    while True:
+        query = {"limit": "100", **({"starting_after": found[-1]["id"]} if found else {})}
+        answer = httpx.get(f"{sandbox.stripe_url}/v1/balance_transactions", params=query, headers=headers, timeout=30)
+        page = answer.raise_for_status().json()
+        found += page["data"]
+        if not page["has_more"]:
+            return found
 
 
 async def assert_laws(connection: Connection, sandbox: Sandbox | None = None) -> None:
