@@ -205,17 +205,27 @@ _LAYOUT: Final = Template(
 $head<title>Sandbox mailbox</title>
 <style>
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 14%, transparent); }
-body { margin: 0 auto; padding: 1.25rem; max-width: 60rem; font: 15px/1.5 system-ui, sans-serif; }
+body { margin: 0 auto; padding: 1rem 1.25rem; max-width: 60rem; font: 15px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.15rem; } h2 { font-size: 1.05rem; } a { overflow-wrap: anywhere; }
 table { width: 100%; border-collapse: collapse; } th { text-align: left; }
 th, td { padding: .4rem .5rem; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 iframe { width: 100%; height: 30rem; border: 1px solid var(--line); border-radius: .6rem; background: #fff; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 pre { border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; }
 form { margin-bottom: 1rem; } input, button { font: inherit; padding: .3rem .6rem; }
-dl { display: grid; grid-template-columns: 6rem 1fr; } dd { margin: 0; }
+dl { display: grid; grid-template-columns: 5rem minmax(0, 1fr); } dd { margin: 0; overflow-wrap: anywhere; }
+td:first-child { white-space: nowrap; }
+@media (max-width: 36rem) {
+  thead { display: none; }
+  tr { display: flex; flex-direction: column-reverse; padding: .6rem 0; border-bottom: 1px solid var(--line); }
+  td { border: 0; padding: 0; } td:last-child { font-weight: 600; } td:not(:last-child) { opacity: .75; }
+  form label { display: grid; gap: .3rem; } input { width: 100%; box-sizing: border-box; }
+  form button { margin-top: .5rem; }
+}
 </style></head>
 <body><h1>Sandbox mailbox</h1>
 $body
+<p><a href="/sandbox">Sandbox</a> · <a href="/sandbox/phone">Phone</a></p>
 </body></html>
 """
 )
