@@ -16,19 +16,21 @@ from uuid import UUID
 import httpx
 import pytest
 import pytest_asyncio
+from litestar import Litestar
+
 from bitcurrent.funding.addresses.model import AddressWish
 from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.portfolio.exports.tasks import Scribe
 from bitcurrent.web.openapi import describe
-from litestar import Litestar
 from tests.contract.own_api.reversal_operations import reversal_belongings
 from tests.support import books
 from tests.support.brokerage import ORIGIN, running_api, settings_for
 from tests.support.customers import Person, create_key, enrol, key_headers, log_in, register
 from tests.support.own_api import PUBLIC, Contract, Operation
 from tests.support.sandbox import Sandbox
+from tests.support.withdrawal_flows import Holder, asked
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -155,12 +157,12 @@ async def _belongings(app: Litestar, http: httpx.AsyncClient, ann: Person) -> di
         "conversion_id": conversion,
         "export_id": await _exported(app, http, ann),
         "address_id": await _address(app, ann),
-        "withdrawal_id": str(new_id()),
+        "withdrawal_id": await _withdrawal(app, ann),
+        "account_id": await _bank_account(app, ann),
+        "batch_id": str(new_id()),
         "approval_id": str(new_id()),
         "request_id": str(new_id()),
         "stop_id": str(new_id()),
-        "template": "withdrawal_sent",
-        "message_id": await _message(app, ann),
         "template": "withdrawal_sent",
         "message_id": await _message(app, ann),
         "user_id": ann.id,
@@ -172,13 +174,6 @@ async def _exported(app: Litestar, http: httpx.AsyncClient, ann: Person) -> str:
     assert asked.status_code == 202, asked.text
     assert await Scribe(app.state["database"], app.state["letters"], Counter()).write_next()
     return str(asked.json()["id"])
-
-
-async def _message(app: Litestar, ann: Person) -> str:
-    async with app.state["database"].transaction() as connection:
-        template, values = "recovery_codes_renewed", {"when": "now"}
-        await app.state["letters"].notify(connection, user_id=UserId(UUID(ann.id)), template=template, values=values)
-        return str(await connection.fetchval("SELECT id FROM messages WHERE user_id = $1 LIMIT 1", UUID(ann.id)))
 
 
 async def _message(app: Litestar, ann: Person) -> str:
@@ -202,6 +197,26 @@ async def _address(app: Litestar, ann: Person) -> str:
     async with app.state["database"].transaction() as connection:
         saved = await app.state["address_book"].add(connection, UserId(UUID(ann.id)), wish, address="203.0.113.7")
     return str(saved.id)
+
+
+async def _withdrawal(app: Litestar, ann: Person) -> str:
+    """A withdrawal of hers that waits for its confirmation."""
+    async with app.state["database"].transaction() as connection:
+        return str((await asked(Holder(connection, UserId(UUID(ann.id))), "USD", "50", fee="1")).id)
+
+
+async def _bank_account(app: Litestar, ann: Person) -> str:
+    """A bank account of hers, saved without asking whose name it is in."""
+    account_id = new_id()
+    async with app.state["database"].transaction() as connection:
+        await connection.execute(
+            "INSERT INTO bank_accounts (id, user_id, usable_at, currency, scheme, label, fingerprint, data_key, details) "
+            "VALUES ($1, $2, now(), 'USD', 'us', 'US •••• 4321', $3, $3, $3)",
+            account_id,
+            UUID(ann.id),
+            os.urandom(32),
+        )
+    return str(account_id)
 
 
 def _parameters(operation: Operation) -> Iterator[str]:
