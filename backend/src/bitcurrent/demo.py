@@ -25,7 +25,9 @@ from bitcurrent.ledger import service as ledger
 from bitcurrent.ledger.model import Journal, Move, available, house
 from bitcurrent.reconciliation.commands import show
 from bitcurrent.reconciliation.service import verify
+from bitcurrent.reconciliation.table_commands import reconcile
 from bitcurrent.settings import Settings
+from bitcurrent.wiring import open_books
 
 MARKET = "BTC-USD"
 CREDIT = Decimal(1000)
@@ -77,7 +79,9 @@ def _play(settings: Settings, live_url: str, mailbox_url: str, console: Console)
             bought = _buy(visit)
             _sell_half(visit, bought)
             _show_balances(visit)
-    return asyncio.run(_show_books(settings, console, user_id))
+    kept = asyncio.run(_show_books(settings, console, user_id))
+    _step(console, "Our books beside those of venue, processor and bank")
+    return kept or reconcile(lambda: open_books(settings), console=console)
 
 
 def _step(console: Console, text: str) -> None:
