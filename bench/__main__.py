@@ -15,6 +15,8 @@ from rich.table import Table
 
 from bench.brokerage import CUSTOMERS, Measured, running
 from bench.edge import measure
+from bench.webhooks import WEBHOOKS
+from bench.webhooks import measure as take_webhooks
 from bitcurrent.launcher import wheels
 
 ORDER = json.dumps(
@@ -71,6 +73,7 @@ def main() -> int:
     )
     chain, bare = Series("a read through the whole edge chain", "µs"), Series("the same, bare framework", "µs")
     session, asked = Series("a session known again", "µs"), Series("the same, asked of PostgreSQL", "µs")
+    credited, taken = Series("webhook to credited balance", "/s"), Series(f"{WEBHOOKS:,} webhooks, 30% twice", "/s")
     trips = Series("Redis round trips a request, edge", "")
     with running() as brokerage:
         for connections in (64, 256):
@@ -88,6 +91,9 @@ def main() -> int:
             session.values.append(edge.session)
             asked.values.append(edge.session_in_postgresql)
             trips.values.append(edge.redis_round_trips)
+            webhooks = take_webhooks(brokerage, number)
+            credited.values.append(webhooks.credited_a_second)
+            taken.values.append(webhooks.webhooks_a_second)
     console.print(
         _table(
             (
@@ -96,9 +102,11 @@ def main() -> int:
                 (api1, pg1, 1.3, False),
                 (chain, bare, 6.0, False),
                 (session, asked, 0.1, False),
+                (credited, api64, 0.5, True),
             )
         )
     )
+    console.print(f"{taken.name}: {taken} answered, every payment credited once")
     console.print(f"{trips.name}: {trips.median:.4f} (lots of requests are taken from Redis at once)")
     return 0
 

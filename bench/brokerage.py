@@ -30,6 +30,7 @@ from bitcurrent.settings import Settings, read_settings
 
 CUSTOMERS = 1_000
 MONEY = Decimal(10) ** 9
+WEBHOOK_SECRET = "whsec_bench"  # noqa: S105  of a processor that there is not
 ROOT = Path(__file__).parents[1]
 
 
@@ -66,6 +67,8 @@ def running() -> Iterator[Measured]:
             # Every request is counted as ever, against budgets that one machine does not reach.
             "BITCURRENT_RATE_LIMIT_FACTOR": "100000",
             # No venue: accepted orders wait, which is what is measured.
+            # No processor either: its webhooks are made here.
+            "BITCURRENT_STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "BITCURRENT_ALPACA_KEY_ID": "none",
             "BITCURRENT_ALPACA_SECRET_KEY": "none",
             "BITCURRENT_ALPACA_TRADING_URL": "http://127.0.0.1:9",

@@ -16,7 +16,10 @@ import uvloop
 class Connection(asyncio.Protocol):
     """One connection: sends a prepared request, waits for the whole answer, sends again until the end."""
 
-    def __init__(self, requests: list[bytes], ends_at: float, done: "asyncio.Future[None]") -> None:
+    def __init__(
+        self, requests: list[bytes], ends_at: float, done: "asyncio.Future[None]", *, once: bool = False
+    ) -> None:
+        self.once = once
         self.requests = requests
         self.ends_at = ends_at
         self.done = done
@@ -55,7 +58,7 @@ class Connection(asyncio.Protocol):
         if not head.startswith((b"HTTP/1.1 2", b"HTTP/1.0 2")):
             self.refused += 1
             self.sample = self.sample or head.split(b"\r\n", 1)[0] + body[:300]
-        if time.perf_counter() >= self.ends_at:
+        if self._next >= len(self.requests) if self.once else time.perf_counter() >= self.ends_at:
             self._transport.close()
             if not self.done.done():
                 self.done.set_result(None)
@@ -73,14 +76,14 @@ def _same(connection: Connection) -> Callable[[], Connection]:
 
 
 async def load(orders: dict[str, Any]) -> dict[str, Any]:
-    """Run one measurement: {port, seconds, connections: [[request, ...], ...]}."""
+    """Run one measurement: {port, seconds, connections: [[request, ...], ...]}; with `once` each request once."""
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     ends_at = started + orders["seconds"]
     connections: list[Connection] = []
     for requests in orders["connections"]:
         done = loop.create_future()
-        connection = Connection([text.encode() for text in requests], ends_at, done)
+        connection = Connection([text.encode() for text in requests], ends_at, done, once=orders.get("once", False))
         await loop.create_connection(_same(connection), "127.0.0.1", orders["port"])
         connections.append(connection)
     await asyncio.gather(*(connection.done for connection in connections))

@@ -114,18 +114,12 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": 70},
     )
     op.create_index(
-        "idx_deposits_created",
-        "deposits",
-        [sa.literal_column("created_at DESC"), sa.literal_column("id DESC")],
-        unique=False,
-    )
-    op.create_index(
         "idx_deposits_look", "deposits", ["look_at"], unique=False, postgresql_where=sa.text("look_at IS NOT NULL")
     )
     op.create_index(
         "idx_deposits_problem",
         "deposits",
-        [sa.literal_column("created_at DESC"), "id"],
+        [sa.literal_column("id DESC")],
         unique=False,
         postgresql_where=sa.text("problem IS NOT NULL"),
     )
@@ -136,12 +130,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("paid_at IS NOT NULL AND told_at IS NULL"),
     )
-    op.create_index(
-        "idx_deposits_user_created",
-        "deposits",
-        ["user_id", sa.literal_column("created_at DESC"), sa.literal_column("id DESC")],
-        unique=False,
-    )
+    op.create_index("idx_deposits_user_created", "deposits", ["user_id", sa.literal_column("id DESC")], unique=False)
     op.create_index("idx_deposits_user_status", "deposits", ["user_id", "state"], unique=False)
     op.create_table(
         "bonus_campaigns",

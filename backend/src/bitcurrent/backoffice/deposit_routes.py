@@ -1,6 +1,5 @@
 """/api/admin/deposits and /api/admin/campaigns: who paid in, what is wrong with it, and what deposits earn."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -65,12 +64,12 @@ async def list_all_deposits(
         states=states,
         problem=problem,
         currency=currency,
-        before=read_cursor(cursor, tuple[datetime, UUID]),
+        before=read_cursor(cursor, UUID),
         limit=limit + 1,
     )
     async with database.read() as connection:
         found = await deposits.search(connection, which)
-    page = page_of(found, limit, item=schemas.operators_deposit, key=lambda one: (one.created_at, one.id))
+    page = page_of(found, limit, item=schemas.operators_deposit, key=lambda one: one.id)
     return choose_fields(page, fields, schemas.OperatorsDeposit)
 
 

@@ -28,49 +28,72 @@ ALTER TABLE deposits ENABLE ALWAYS TRIGGER keep_deposit;
 CREATE OR REPLACE FUNCTION credit_deposits(
     p_ids uuid[], p_intents text[], p_checkouts text[], p_release timestamptz[], p_journals uuid[]
 ) RETURNS SETOF uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    v record;
 BEGIN
-    PERFORM 1 FROM balances b WHERE (b.user_id, b.currency) IN (
-        SELECT d.user_id, d.currency FROM deposits d WHERE d.id = ANY (p_ids))
+    INSERT INTO balances (user_id, currency)
+    SELECT DISTINCT d.user_id, d.currency FROM deposits d WHERE d.id = ANY (p_ids) ORDER BY d.user_id, d.currency
+    ON CONFLICT DO NOTHING;
+    PERFORM 1 FROM balances b
+    WHERE (b.user_id, b.currency) IN (SELECT d.user_id, d.currency FROM deposits d WHERE d.id = ANY (p_ids))
     ORDER BY b.user_id, b.currency FOR UPDATE;
-    FOR v IN
+    RETURN QUERY
+    WITH paid AS (
         UPDATE deposits d SET state = 'paid', paid_at = now(), updated_at = now(), payment_intent = t.intent,
-            checkout_id = coalesce(d.checkout_id, t.checkout), release_at = t.release, failure = NULL,
-            look_at = now()
+            checkout_id = coalesce(d.checkout_id, t.checkout), release_at = t.release, failure = NULL, look_at = now()
         FROM unnest(p_ids, p_intents, p_checkouts, p_release, p_journals)
             AS t (id, intent, checkout, release, journal)
         WHERE d.id = t.id AND d.paid_at IS NULL
-        RETURNING d.id, d.user_id, d.currency, d.amount, d.fee, t.intent, t.journal
-    LOOP
-        IF v.fee > 0 THEN
-            PERFORM post_journal(v.journal, 'deposit', 'deposit:' || v.intent, NULL,
-                ARRAY['processor', 'available', 'processor', 'fees'], ARRAY[NULL, v.user_id, NULL, NULL]::uuid[],
-                ARRAY[v.currency, v.currency, v.currency, v.currency],
-                ARRAY[v.fee - v.amount, v.amount - v.fee, -v.fee, v.fee]);
-        ELSE
-            PERFORM post_journal(v.journal, 'deposit', 'deposit:' || v.intent, NULL,
-                ARRAY['processor', 'available'], ARRAY[NULL, v.user_id]::uuid[],
-                ARRAY[v.currency, v.currency], ARRAY[-v.amount, v.amount]);
-        END IF;
-        RETURN NEXT v.id;
-    END LOOP;
+        RETURNING d.id, d.user_id, d.currency, d.fee, d.amount - d.fee AS net, t.intent, t.journal
+    ), input AS MATERIALIZED (
+        SELECT p.*, uuid_extract_timestamp(p.journal) AS at,
+            coalesce(sum(p.net) OVER (PARTITION BY p.user_id, p.currency ORDER BY p.id
+                ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING), 0) AS later
+        FROM paid p
+    ), received AS (
+        UPDATE balances b SET available = b.available + t.total
+        FROM (SELECT i.user_id, i.currency, sum(i.net) AS total FROM input i GROUP BY i.user_id, i.currency) t
+        WHERE b.user_id = t.user_id AND b.currency = t.currency
+        RETURNING b.user_id, b.currency, b.available
+    ), journaled AS (
+        -- The trigger keeps the reference, and refuses one that there is already.
+        INSERT INTO journals (id, created_at, kind, reference)
+        SELECT i.journal, i.at, 'deposit', 'deposit:' || i.intent FROM input i ORDER BY i.id
+    ), entered AS (
+        INSERT INTO entries (journal_id, line, created_at, account, user_id, currency, amount, balance_after)
+        SELECT i.journal, l.line, i.at, l.account, l.usr, i.currency, l.amount, l.after
+        FROM input i JOIN received r ON r.user_id = i.user_id AND r.currency = i.currency
+        CROSS JOIN LATERAL (VALUES
+            (1, 'processor', NULL::uuid, -i.net, NULL::numeric),
+            (2, 'available', i.user_id, i.net, r.available - i.later),
+            (3, 'processor', NULL, -i.fee, NULL),
+            (4, 'fees', NULL, i.fee, NULL)) AS l (line, account, usr, amount, after)
+        WHERE l.amount <> 0 ORDER BY i.id, l.line
+    )
+    SELECT i.id FROM input i;
 END $$;
 
 -- Tell each customer of deposits that were credited in this transaction, with the balance that is there now.
 CREATE OR REPLACE FUNCTION tell_credited(p_ids uuid[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    v record;
 BEGIN
-    FOR v IN
-        SELECT d.id, d.user_id, d.currency, d.amount, d.fee, d.release_at, b.available, b.held
-        FROM deposits d JOIN balances b ON b.user_id = d.user_id AND b.currency = d.currency
-        WHERE d.id = ANY (p_ids) AND d.paid_at IS NOT NULL ORDER BY d.user_id, d.id
-    LOOP
-        PERFORM append_event(v.user_id, 'deposit_credited', v.id, jsonb_build_object(
-            'state', 'paid', 'currency', v.currency, 'amount', amount_text(v.amount), 'fee', amount_text(v.fee),
-            'credited', amount_text(v.amount - v.fee), 'release_at', v.release_at,
-            'balances', jsonb_build_array(balance_json(v.currency, v.available, v.held))));
-    END LOOP;
+    INSERT INTO customer_sequences (user_id)
+    SELECT DISTINCT d.user_id FROM deposits d WHERE d.id = ANY (p_ids) ORDER BY d.user_id ON CONFLICT DO NOTHING;
+    PERFORM 1 FROM customer_sequences s
+    WHERE s.user_id IN (SELECT d.user_id FROM deposits d WHERE d.id = ANY (p_ids)) ORDER BY s.user_id FOR UPDATE;
+    WITH input AS MATERIALIZED (
+        SELECT d.*, row_number() OVER (PARTITION BY d.user_id ORDER BY d.id) AS turn,
+            count(*) OVER (PARTITION BY d.user_id) AS turns
+        FROM deposits d WHERE d.id = ANY (p_ids) AND d.paid_at IS NOT NULL
+    ), numbered AS (
+        UPDATE customer_sequences s SET last_sequence = s.last_sequence + t.turns
+        FROM (SELECT DISTINCT i.user_id, i.turns FROM input i) t WHERE s.user_id = t.user_id
+        RETURNING s.user_id, s.last_sequence
+    )
+    INSERT INTO events (user_id, sequence, kind, subject, payload)
+    SELECT i.user_id, n.last_sequence - i.turns + i.turn, 'deposit_credited', i.id, jsonb_build_object(
+        'state', 'paid', 'currency', i.currency, 'amount', amount_text(i.amount), 'fee', amount_text(i.fee),
+        'credited', amount_text(i.amount - i.fee), 'release_at', i.release_at,
+        'balances', jsonb_build_array(balance_json(i.currency, b.available, b.held)))
+    FROM input i JOIN numbered n ON n.user_id = i.user_id
+    JOIN balances b ON b.user_id = i.user_id AND b.currency = i.currency
+    ORDER BY i.user_id, i.turn;
 END $$;

@@ -130,13 +130,13 @@ class Deposit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepositFilter:
-    """Which deposits to list. `before` is the keyset: moment and id of the last one seen."""
+    """Which deposits to list. `before` is the keyset: the id of the last one seen."""
 
     user_id: UserId | None = None
     states: Sequence[DepositState] | None = None
     problem: bool | None = None
     currency: str | None = None
-    before: tuple[datetime, UUID] | None = None
+    before: UUID | None = None
     limit: int = 50
 
 

@@ -118,21 +118,19 @@ async def find_by_payment(connection: Connection, payment_intent: str) -> Deposi
 
 async def search(connection: Connection, which: DepositFilter) -> list[Deposit]:
     """Deposits, newest first."""
-    moment, last_id = which.before or (None, None)
     rows = await connection.fetch(
         f"""
         SELECT {_COLUMNS} FROM deposits
         WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text[] IS NULL OR state = ANY ($2))
           AND ($3::boolean IS NULL OR (problem IS NOT NULL) = $3) AND ($4::text IS NULL OR currency = $4)
-          AND ($5::timestamptz IS NULL OR (created_at, id) < ($5, $6::uuid))
-        ORDER BY created_at DESC, id DESC LIMIT $7
+          AND ($5::uuid IS NULL OR id < $5)
+        ORDER BY id DESC LIMIT $6
         """,
         which.user_id,
         None if which.states is None else [str(state) for state in which.states],
         which.problem,
         which.currency,
-        moment,
-        last_id,
+        which.before,
         which.limit,
     )
     return [_deposit(row) for row in rows]

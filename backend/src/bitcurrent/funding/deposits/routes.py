@@ -1,6 +1,5 @@
 """/api/deposits and /api/bonuses."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -96,12 +95,10 @@ async def list_deposits(
     fields: Fields = None,
 ) -> Page[DepositAnswer] | dict[str, Any]:
     """Keyset pages: pass `next` of a page as `cursor` for the one behind it."""
-    which = DepositFilter(
-        user_id=actor.user_id, states=states, before=read_cursor(cursor, tuple[datetime, UUID]), limit=limit + 1
-    )
+    which = DepositFilter(user_id=actor.user_id, states=states, before=read_cursor(cursor, UUID), limit=limit + 1)
     async with database.read() as connection:
         found = await deposits.search(connection, which)
-    page = page_of(found, limit, item=deposit_answer, key=lambda one: (one.created_at, one.id))
+    page = page_of(found, limit, item=deposit_answer, key=lambda one: one.id)
     return choose_fields(page, fields, DepositAnswer)
 
 

@@ -49,11 +49,11 @@ deposits = sa.Table(
     sa.UniqueConstraint("checkout_id"),
     sa.UniqueConstraint("payment_intent"),
     sa.Index("idx_deposits_user_status", "user_id", "state"),
-    sa.Index("idx_deposits_user_created", "user_id", sa.text("created_at DESC"), sa.text("id DESC")),
-    sa.Index("idx_deposits_created", sa.text("created_at DESC"), sa.text("id DESC")),
+    # Ids sort by time.
+    sa.Index("idx_deposits_user_created", "user_id", sa.text("id DESC")),
     sa.Index("idx_deposits_look", "look_at", postgresql_where=sa.text("look_at IS NOT NULL")),
     sa.Index("idx_deposits_untold", "paid_at", postgresql_where=sa.text("paid_at IS NOT NULL AND told_at IS NULL")),
-    sa.Index("idx_deposits_problem", sa.text("created_at DESC"), "id", postgresql_where=sa.text("problem IS NOT NULL")),
+    sa.Index("idx_deposits_problem", sa.text("id DESC"), postgresql_where=sa.text("problem IS NOT NULL")),
     sa.CheckConstraint("amount > 0", name="amount"),
     sa.CheckConstraint("fee >= 0 AND fee < amount", name="fee"),
     sa.CheckConstraint(

@@ -5,6 +5,7 @@ applied fails nobody else's: it is stored all the same, answered, and tried agai
 """
 
 import asyncio
+import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
@@ -46,6 +47,8 @@ IN_FLIGHT_MAX: Final = 2
 WAITING_MAX: Final = 5_000
 TROUBLE_LENGTH_MAX: Final = 300
 BODY_KEPT_DAYS: Final = 90
+COMPRESSION: Final = 1
+"""A body is a quarter of its size then, for some microseconds; what is encrypted cannot be made smaller later."""
 PURGE_ROWS_MAX: Final = 2_000
 
 TAKEN = Counter("bitcurrent_processor_events", "Events of the processor that were taken in.", ("outcome",))
@@ -179,7 +182,7 @@ class Inbox:
 
     async def _retry(self, waiting: WaitingEvent) -> None:
         record = self._vault.open_record(waiting.data_key, table=TABLE, row=waiting.id)
-        event = self._processor.event_in(record.decrypt(waiting.body, column="body"))
+        event = self._processor.event_in(zlib.decompress(record.decrypt(waiting.body, column="body")))
 
         async def work(connection: Connection) -> str:
             if not await repository.lock_waiting(connection, waiting.id):
@@ -232,7 +235,7 @@ class Inbox:
             created_at=event.created_at,
             state=self._state_of(event),
             data_key=record.wrapped,
-            body=record.encrypt(event.raw, column="body"),
+            body=record.encrypt(zlib.compress(event.raw, COMPRESSION), column="body"),
         )
 
 
