@@ -22,7 +22,7 @@ async def solvency(house: House) -> None:
 
 async def tax(house: House) -> None:
     """A tax year as JSON, list and paper."""
-    await house.ask("GET", "/api/tax/2025", 200, method="fifo")
+    await house.ask("GET", "/api/tax/2025?method=fifo", 200)
     await house.ask("GET", "/api/tax/1999", 422)
     for kind in ("csv", "pdf"):
         await house.nobody("GET", f"/api/tax/2025/{kind}")
