@@ -50,6 +50,7 @@ def settings_for(database: DatabaseUrls, redis_url: str, sandbox: Sandbox | None
         reconcile_seconds=86_400,
         fx_url=f"{sandbox.url}/ecb/stats/eurofxref/eurofxref-daily.xml" if sandbox else "",
         smtp_url=sandbox.smtp_url if sandbox else "",
+        bank_own_accounts="EUR=iban:DE89370400440532013000,GBP=gb:204514:12345678,USD=us:021000021:123456789",
         base_url=ORIGIN,
         # All of a test module's requests come from one address.
         rate_limit_factor=1_000,

@@ -35,6 +35,7 @@ PUBLIC = {
     "listCandles": "prices are everybody's",
     "readBook": "prices are everybody's",
     "listTrades": "prices are everybody's",
+    "confirmWithdrawal": "the signed link proves who asks, and whoever asked for it has shown a second factor",
     "listWithdrawalNetworks": "which coins leave over which networks is everybody's",
     "unsubscribe": "the signed link proves who asks",
     "unsubscribeByOneClick": "the signed link proves who asks",

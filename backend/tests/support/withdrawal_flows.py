@@ -1,5 +1,6 @@
 """What docs/money tells of withdrawals, done by the real books."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 from uuid import UUID
@@ -14,7 +15,18 @@ from tests.support import books
 
 
 class Customer(Protocol):
-    """The customer of the documentation."""
+    """The customer of the documentation, or another one."""
+
+    @property
+    def connection(self) -> Connection: ...
+
+    @property
+    def id(self) -> UserId: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Somebody with money, on a connection."""
 
     connection: Connection
     id: UserId

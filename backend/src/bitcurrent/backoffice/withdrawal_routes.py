@@ -235,7 +235,6 @@ async def ask_payout(
     guards=[requires_permission("money.approve"), requires_fresh_factor],
     opt={REPEATABLE: "The file is the same each time; that it was taken is written down each time."},
     status_code=200,
-    media_type="application/xml",
 )
 async def take_payout_file(
     request: AnyRequest,
@@ -244,15 +243,14 @@ async def take_payout_file(
     payouts: Bank,
     database: Where,
     addresses: Origin,
-) -> Response[bytes]:
+) -> schemas.PayoutFile:
     """ISO 20022 pain.001.001.09. Hand it to the bank once: banks refuse the same message a second time."""
 
     async def work(connection: Connection) -> bytes:
         return await payouts.file(connection, batch_id, actor=actor, address=addresses.of(request.scope))
 
     content = await database.in_transaction(work)
-    headers = {"Content-Disposition": f'attachment; filename="payout-{batch_id}.xml"'}
-    return Response(content, media_type="application/xml", headers=headers)
+    return schemas.PayoutFile(file_name=f"payout-{batch_id}.xml", content=content.decode())
 
 
 @post(

@@ -84,6 +84,13 @@ class BatchDetail(BatchAnswer, frozen=True, kw_only=True):
     withdrawals: list[WithdrawalAnswer]
 
 
+class PayoutFile(Answer, frozen=True, kw_only=True):
+    """A file for the bank, as text in UTF-8."""
+
+    file_name: str
+    content: str
+
+
 class ImportAnswer(Answer, frozen=True, kw_only=True):
     """What became of a bank's file. `flagged` lines are for a person: the bank booked a payment twice."""
 

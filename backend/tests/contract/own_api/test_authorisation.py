@@ -210,8 +210,8 @@ async def _bank_account(app: Litestar, ann: Person) -> str:
     account_id = new_id()
     async with app.state["database"].transaction() as connection:
         await connection.execute(
-            "INSERT INTO bank_accounts (id, user_id, usable_at, currency, scheme, label, fingerprint, data_key, details) "
-            "VALUES ($1, $2, now(), 'USD', 'us', 'US •••• 4321', $3, $3, $3)",
+            "INSERT INTO bank_accounts (id, user_id, usable_at, currency, scheme, label, fingerprint, data_key,"
+            " details) VALUES ($1, $2, now(), 'USD', 'us', 'US •••• 4321', $3, $3, $3)",
             account_id,
             UUID(ann.id),
             os.urandom(32),

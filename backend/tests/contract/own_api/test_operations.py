@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+
 from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
@@ -16,10 +17,11 @@ from tests.contract.own_api import (
     currency_operations,
     identity_operations,
     notice_operations,
+    proof_operations,
     reversal_operations,
+    withdrawal_operations,
 )
 from tests.contract.own_api import reconciliation_operations as reconciliation_work
-from tests.contract.own_api import proof_operations
 from tests.contract.own_api.house import House
 from tests.support import books
 from tests.support.brokerage import client_of, running_api, settings_for
@@ -189,13 +191,14 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         identity_operations.lost_factors,
         identity_operations.four_eyes,
         reconciliation_work.reconciliation,
+        withdrawal_operations.bank_accounts,
+        withdrawal_operations.withdrawals,
+        withdrawal_operations.payouts,
         reversal_operations.refunds,
         reversal_operations.disputes_and_debts,
         proof_operations.solvency,
         proof_operations.tax,
         notice_operations.limits_and_stops,
-        notice_operations.messages_and_preferences,
-        notice_operations.letters_to_look_at,
         notice_operations.messages_and_preferences,
         notice_operations.letters_to_look_at,
     ],
