@@ -63,6 +63,9 @@ def reconcile(
 def show(result: Result, breaks: Sequence[Break], console: Console) -> None:
     """Print the table, what differs now, and which breaks wait for a person."""
     console.print(table_of(result))
+    for row in result.rows:
+        if row.reasons:
+            console.print(_explained(row), style="dim", markup=False, highlight=False)
     for trouble in result.troubles:
         console.print(trouble, style="yellow", markup=False)
     for finding in result.findings:
@@ -81,14 +84,12 @@ def show(result: Result, breaks: Sequence[Break], console: Console) -> None:
 
 
 def table_of(result: Result) -> Table:
-    """One row for each asset at each party."""
+    """One row for each asset at each party; `Difference` is what nothing explains."""
     table = Table(title=f"Our books and theirs at {result.started_at:%Y-%m-%d %H:%M:%S} UTC", title_justify="left")
     table.add_column("Asset")
     table.add_column("Where")
-    table.add_column("Our books", justify="right")
-    table.add_column("Theirs", justify="right")
-    table.add_column("Difference", justify="right")
-    table.add_column("Explained by")
+    for name in ("Our books", "Theirs", "Difference"):
+        table.add_column(name, justify="right", overflow="fold")
     for row in sorted(result.rows, key=lambda row: (row.asset, row.party)):
         table.add_row(
             row.asset,
@@ -96,13 +97,13 @@ def table_of(result: Result) -> Table:
             plain(row.ours),
             plain(row.theirs),
             f"[red]{plain(row.difference)}[/red]" if row.difference else "[green]0[/green]",
-            _reasons(row),
         )
     return table
 
 
-def _reasons(row: Row) -> str:
-    return "\n".join(f"{plain(reason.amount)}: {reason.what}" for reason in row.reasons)
+def _explained(row: Row) -> str:
+    parts = ", ".join(f"{plain(reason.amount)} {reason.what}" for reason in row.reasons)
+    return f"  {row.asset} {row.party}: {parts}."
 
 
 async def _compare(opener: Opener, *, wholly: bool, looks: int) -> tuple[Result, Sequence[Break]]:
