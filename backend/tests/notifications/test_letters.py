@@ -2,12 +2,14 @@
 
 import re
 from html import unescape
+from importlib import resources
 
 import pytest
 
 from bitcurrent.notifications.letters import (
     LETTERS,
     TEXT_LENGTH_MAX,
+    UNSUBSCRIBE,
     BadTemplate,
     read_letter,
     write,
@@ -42,6 +44,12 @@ def test_a_link_is_the_same_in_both_forms_and_its_token_reaches_no_server(templa
     (link,) = re.findall(r"https://\S+", letter.text)
     (target,) = re.findall(r'href="([^"]+)"', letter.html)
     assert unescape(target) == link == f"{BASE_URL}/account/link#{LETTERS[template].purpose}=the-token"
+
+
+@pytest.mark.parametrize("purpose", {letter.purpose for letter in LETTERS.values() if letter.purpose} | {UNSUBSCRIBE})
+def test_the_page_behind_the_links_knows_what_each_is_for(purpose: str) -> None:
+    script = resources.files("bitcurrent.identity.accounts.pages").joinpath("link.js").read_text("utf-8")
+    assert f"  {purpose}: {{" in script
 
 
 def test_values_are_escaped_and_lose_their_control_characters() -> None:

@@ -18,6 +18,10 @@ const PURPOSES = {
     path: "/api/lost-factor/cancel", title: "Keep your second factors", button: "Cancel the request",
     text: "The request to remove the second factors of your account ends.", done: "It is canceled. Nothing was changed.",
   },
+  confirm_withdrawal: {
+    path: "/api/withdrawals/confirm", title: "Confirm your withdrawal", button: "Confirm the withdrawal",
+    text: "After this it is checked and sent.", done: "It is confirmed. You will hear from us when it is sent.",
+  },
   unsubscribe: {
     path: "/api/notifications/unsubscribe", title: "No more letters of this kind", button: "Switch them off",
     text: "Letters that protect your account still come.", done: "Done. You can switch them on again in your account.",
