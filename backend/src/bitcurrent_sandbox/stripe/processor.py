@@ -26,6 +26,8 @@ API: Final = "/stripe"
 PAGES: Final = "/sandbox/stripe"
 _KEY_MAX: Final = 255
 _PULSE_SECONDS: Final = 0.2
+_PRUNE_SECONDS: Final = 600
+_DELIVERIES_KEPT: Final = 20_000
 _DEFAULT_ENDPOINT: Final = "we_sandbox"
 log = logging.getLogger("bitcurrent_sandbox")
 
@@ -94,10 +96,16 @@ class Processor:
                 await task
 
     async def _pulse_forever(self) -> None:
+        pruned = 0
         while True:
             await asyncio.sleep(_PULSE_SECONDS)
             try:
                 self.pulse()
+                if objects.now() - pruned > _PRUNE_SECONDS:
+                    pruned = objects.now()
+                    self.store.prune(
+                        keys_before=pruned - self.settings.idempotency_seconds, deliveries=_DELIVERIES_KEPT
+                    )
             except Exception:
                 # One bad moment must not stop the processor; it is logged with its trace.
                 log.exception("the processor's pulse failed")

@@ -263,6 +263,14 @@ class Store:
             (key, kept.fingerprint, kept.status, kept.body, kept.request, kept.at),
         )
 
+    def prune(self, *, keys_before: int, deliveries: int) -> None:
+        """Forget keys that no longer count, and all but so many of the deliveries that have ended."""
+        self._db.execute("DELETE FROM keys WHERE at < ?", (keys_before,))
+        self._db.execute(
+            "DELETE FROM deliveries WHERE state <> 'waiting' AND seq <= (SELECT max(seq) FROM deliveries) - ?",
+            (deliveries,),
+        )
+
     # What happens later
 
     def later(self, at: int, verb: str, key: str) -> None:

@@ -48,7 +48,6 @@ class Webhooks:
         self._faults = faults
         self._more = asyncio.Event()
         self._busy: set[int] = set()
-        self._held_back: Delivery | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
@@ -96,10 +95,6 @@ class Webhooks:
                 return
             status, words = await self.send(endpoint["url"], body_of(event), endpoint["_secret"])
             self._note(delivery, status, words)
-            if self._held_back is not None and self._held_back.seq != delivery.seq:
-                # The one that had to wait for another to pass it.
-                self._store.add_delivery(self._held_back.event, self._held_back.endpoint, millis())
-                self._held_back = None
             if self._faults.take_event("duplicate_event", event["type"]) is not None:
                 self._store.add_delivery(delivery.event, delivery.endpoint, millis())
         except Exception:
@@ -115,9 +110,11 @@ class Webhooks:
         if self._faults.take_event("drop_event", kind) is not None:
             self._store.delivered(delivery, state="dropped", answer="dropped as ordered", due=0)
             return False
-        if self._held_back is None and self._faults.take_event("reorder_event", kind) is not None:
-            self._held_back = delivery
-            self._store.delivered(delivery, state="reordered", answer="goes behind the next one", due=0)
+        # It lets others pass, once: put back, not dropped.
+        later = self._faults.take_event("reorder_event", kind) if delivery.attempts == 0 else None
+        if later is not None:
+            due = millis() + later.ms
+            self._store.delivered(delivery, state="waiting", answer="put behind others as ordered", due=due)
             return False
         delay = self._faults.take_event("delay_event", kind)
         if delay is not None:

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import UUID
 
+import structlog
+
 from bitcurrent.funding.ports import (
     BalanceLine,
     Checkout,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from stripe.params import BalanceTransactionListParams, RefundListParams
     from stripe.params.checkout import SessionCreateParams
 
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 WHAT = "Paying by card"
@@ -209,7 +212,8 @@ class StripeProcessor:
         """What an event is about, as it was then; None for what nothing here needs, or cannot be read."""
         try:
             return wire.subject(event.object)
-        except (KeyError, TypeError, ValueError, ArithmeticError):
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            log.warning("stripe_event_unreadable", event_id=event.id, kind=event.type, cause=type(error).__name__)
             return None
 
     def _open(self) -> StripeCalls:

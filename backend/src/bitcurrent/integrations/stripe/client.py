@@ -12,7 +12,7 @@ import structlog
 from bitcurrent.funding.ports import NotSent, OutcomeUnknown, RefusedOutside
 
 if TYPE_CHECKING:
-    from stripe import HTTPXClient, StripeClient, StripeError, StripeObject
+    from stripe import HTTPClient, StripeClient, StripeError, StripeObject
     from stripe._v1_services import V1Services
 
 log = structlog.get_logger(__name__)
@@ -23,6 +23,7 @@ WHOLE_SECONDS = 25.0
 """The longest that a call may take altogether, its repetitions included."""
 PAUSE_SECONDS_MAX = 1.0
 """The longest pause between two attempts: somebody may be waiting."""
+CONNECTIONS_MAX = 20
 RETRIES = 2
 """The SDK repeats after lost connections, 409 and 5xx, under the same idempotency key."""
 CODE_MAX = 60
@@ -58,7 +59,7 @@ class StripeCalls:
         self._timeout = httpx.Timeout(read_seconds, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
         self._whole_seconds = whole_seconds
         self._pause_seconds_max = pause_seconds_max
-        self._http: HTTPXClient | None = None
+        self._http: HTTPClient | None = None
         self._client: StripeClient | None = None
 
     async def close(self) -> None:
@@ -103,7 +104,7 @@ class StripeCalls:
 
             # It would keep an id in the home folder of whoever runs us, and report our timings.
             stripe.enable_telemetry = False
-            self._http = _watched_client(self._pause_seconds_max)(timeout=self._timeout)
+            self._http = _make_http(self._timeout, self._pause_seconds_max)
             self._client = stripe.StripeClient(
                 self._api_key,
                 base_addresses={"api": self._url},
@@ -113,32 +114,39 @@ class StripeCalls:
         return self._client
 
 
-def _watched_client(pause_seconds_max: float) -> "type[HTTPXClient]":
-    """The SDK's own client on httpx, which also notes whether an attempt may have been carried out."""
-    from stripe import APIConnectionError, HTTPXClient
+def _make_http(timeout: httpx.Timeout, pause_seconds_max: float) -> "HTTPClient":
+    """What the SDK sends with: httpx as everywhere here, noting whether an attempt may have been carried out."""
+    from stripe import APIConnectionError, HTTPClient
 
-    class Watched(HTTPXClient):
+    class Watched(HTTPClient):
+        name = "httpx"
+
+        def __init__(self) -> None:
+            super().__init__()
+            limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
+            self._http = httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False)
+
         def sleep_async(self, secs: float) -> Awaitable[None]:
             return asyncio.sleep(min(secs, pause_seconds_max))
 
         async def request_async(
-            self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+            self, method: str, url: str, headers: Mapping[str, str], post_data: str | None = None
         ) -> tuple[bytes, int, Mapping[str, str]]:
             try:
-                answer = await super().request_async(method, url, headers, post_data)
-            except APIConnectionError as error:
-                if not isinstance(error.__cause__, _NEVER_SENT):
+                answer = await self._http.request(method, url, headers=dict(headers), content=post_data or None)
+            except httpx.HTTPError as error:
+                if not isinstance(error, _NEVER_SENT):
                     _attempts.get().maybe_done = True
-                raise
-            if answer[1] == httpx.codes.CONFLICT or answer[1] >= httpx.codes.INTERNAL_SERVER_ERROR:
+                lost = APIConnectionError(type(error).__name__, should_retry=True)  # type: ignore[no-untyped-call]  # SDK
+                raise lost from error
+            if answer.status_code == httpx.codes.CONFLICT or answer.is_server_error:
                 _attempts.get().maybe_done = True
-            return answer
+            return answer.content, answer.status_code, answer.headers
 
-        def _get_request_args_kwargs(self, method: str, url: str, headers: Mapping[str, str], post_data: Any) -> Any:
-            # The SDK hands over an encoded form under the name that httpx keeps for fields, and is warned for it.
-            return [(method, url), {"headers": headers, "content": post_data or None, "timeout": self._timeout}]
+        async def close_async(self) -> None:
+            await self._http.aclose()
 
-    return Watched
+    return Watched()
 
 
 def _meaning(error: "StripeError", attempts: _Attempts) -> Exception:
