@@ -11,6 +11,9 @@ TEN_DOLLARS = {"from": "USD", "to": "EUR", "give": "10"}
 
 async def conversions(house: House) -> None:
     """Quoting and converting, and what the house owns by that."""
+    currencies = await house.ask("GET", "/api/currencies", 200)
+    assert [one["code"] for one in currencies["items"]] == ["USD", "EUR", "GBP"]
+    await house.ask("GET", "/api/currencies", 422, fields="everything")
     quote = await house.ask("POST", "/api/conversions/quote", 200, TEN_DOLLARS)
     await house.ask("POST", "/api/conversions/quote", 422, {**TEN_DOLLARS, "get": "10"})
     done = await house.ask("POST", "/api/conversions", 201, {"quote_id": quote["id"]})

@@ -11,14 +11,17 @@ from litestar.types import ControllerRouterHandler
 from bitcurrent.funding.conversions.schemas import (
     ConversionAnswer,
     ConvertRequest,
+    CurrencyAnswer,
     QuoteAnswer,
     QuoteRequest,
     conversion_answer,
+    currency_answer,
     quote_answer,
 )
 from bitcurrent.funding.conversions.service import Conversions
 from bitcurrent.identity.guards import CurrentActor, requires_scope, requires_session
 from bitcurrent.identity.verified import requires_verified_email
+from bitcurrent.kernel.currencies import CURRENCIES
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.web.chain import RATE, REPEATABLE
 from bitcurrent.web.idempotency import answer_once
@@ -33,6 +36,19 @@ Where = NamedDependency[Database]
 TAGS = ["Conversions"]
 # People only: a program that trades for somebody trades what is there.
 WRITES = [requires_session, requires_scope("trade"), requires_verified_email]
+
+
+@get(
+    "/api/currencies",
+    operation_id="listCurrencies",
+    summary="The currencies that balances are kept in",
+    tags=TAGS,
+    guards=[requires_scope("read")],
+)
+async def list_currencies(actor: CurrentActor, fields: Fields = None) -> Page[CurrencyAnswer] | dict[str, Any]:
+    """Money, not coins: these can be paid in, converted into one another, and shown as the currency of a portfolio."""
+    items = [currency_answer(currency) for currency in CURRENCIES.values()]
+    return choose_fields(Page(items=items), fields, CurrencyAnswer)
 
 
 @post(
@@ -114,4 +130,10 @@ async def read_conversion(
         return conversion_answer(await conversions.read(connection, actor.user_id, conversion_id))
 
 
-ROUTES: tuple[ControllerRouterHandler, ...] = (quote_conversion, convert, list_conversions, read_conversion)
+ROUTES: tuple[ControllerRouterHandler, ...] = (
+    list_currencies,
+    quote_conversion,
+    convert,
+    list_conversions,
+    read_conversion,
+)

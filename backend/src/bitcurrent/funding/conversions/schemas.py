@@ -6,11 +6,21 @@ from uuid import UUID
 
 import msgspec
 
-from bitcurrent.funding.conversions.model import Conversion, Quote
+from bitcurrent.funding.conversions.model import SMALLEST, Conversion, Quote
+from bitcurrent.kernel.currencies import Currency
 from bitcurrent.web.amounts import Amount
 from bitcurrent.web.schemas import Answer, Request
 
 CurrencyCode = Annotated[str, msgspec.Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$")]
+
+
+class CurrencyAnswer(Answer, frozen=True, kw_only=True):
+    """A currency that balances are kept in: its decimals, and the least of it that is converted."""
+
+    code: str
+    name: str
+    places: int
+    minimum: Amount
 
 
 class QuoteRequest(Request, frozen=True, kw_only=True, rename={"from_currency": "from", "to_currency": "to"}):
@@ -84,6 +94,11 @@ class FxAnswer(Answer, frozen=True, kw_only=True):
     currency: str
     items: list[ExposureAnswer]
     worth: Amount | None
+
+
+def currency_answer(currency: Currency) -> CurrencyAnswer:
+    """A currency for whoever asks."""
+    return CurrencyAnswer(code=currency.code, name=currency.name, places=currency.places, minimum=Amount(SMALLEST))
 
 
 def quote_answer(quote: Quote) -> QuoteAnswer:
