@@ -18,7 +18,7 @@ def configure_logs(level: str) -> None:
     """Set up structlog and the standard library's loggers for this process."""
     logging.basicConfig(stream=sys.stdout, level=max(LEVELS[level], logging.INFO), format="%(message)s", force=True)
     # A line for each call would name addresses and queries that are nobody's business here.
-    for chatty in ("httpx", "httpcore", "websockets", "asyncio"):
+    for chatty in ("httpx", "httpcore", "websockets", "asyncio", "stripe"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[

@@ -61,7 +61,8 @@ class Aftermath:
         if fate == "succeeds_later":
             refund["status"] = "pending"
         line = self._journal.book(
-            "refund",
+            # A debit is a payment, and its refund a payment's.
+            "refund" if "card" in charge["payment_method_details"] else "payment_refund",
             amount=-wanted,
             fee=0,
             currency=charge["currency"],

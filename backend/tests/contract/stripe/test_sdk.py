@@ -120,6 +120,21 @@ def test_a_debit_is_complete_and_unpaid_until_the_bank_has_answered(processor: S
     assert (now.status, now.payment_status) == ("complete", then)
 
 
+def test_a_debit_costs_less_and_its_lines_have_their_own_kinds(processor: Stripe) -> None:
+    session = processor.session(20_000)
+    payment = processor.control("pay", session=session.id, debit="succeeds")["payment_intent"]
+    with pytest.raises(stripe.InvalidRequestError, match="does not have a successful charge"):
+        processor.v1.refunds.create({"payment_intent": payment})
+    processor.control("hurry")
+    processor.told("checkout.session.async_payment_succeeded")
+    processor.v1.refunds.create({"payment_intent": payment, "amount": 5_000})
+    lines = processor.v1.balance_transactions.list().data
+    assert [(line.type, line.amount, line.fee) for line in lines] == [
+        ("payment_refund", -5_000, 0),
+        ("payment", 20_000, 160),
+    ]
+
+
 def test_an_expired_session_takes_no_money(processor: Stripe) -> None:
     session = processor.session()
     expired = processor.v1.checkout.sessions.expire(session.id)
