@@ -5,6 +5,8 @@ import re
 from importlib import resources
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bitcurrent.funding.addresses.model import (
     DESTINATION_STEPS,
@@ -190,3 +192,13 @@ def test_the_database_lets_states_go_where_the_model_does() -> None:
         assert set(re.findall(r"\w+>\w+", call)) == {
             f"{one}>{other}" for one, others in steps.items() for other in others
         }
+
+
+@given(st.text(max_size=130), st.sampled_from(sorted(NETWORKS)))
+def test_any_text_is_an_address_or_refused_in_words(text: str, network: str) -> None:
+    faults = []
+    try:
+        read_address(text, NETWORKS[network])
+    except AddressInvalid as refused:
+        faults.append(refused.details["fault"])
+    assert all(faults)

@@ -40,6 +40,7 @@ from tests.support.sandbox import Sandbox
 OWN = Beneficiary(receiver="own_wallet")
 PRICES = {"BTC": Decimal(50_000), "ETH": Decimal(2_500), "USDC": Decimal(1)}
 SOMEWHERE = "203.0.113.7"
+ROUNDS_MAX = 20
 _numbers = itertools.count(1)
 
 
@@ -130,7 +131,27 @@ class WalletDesk:
         if again:
             async with self.brokerage.database.transaction() as connection:
                 await connection.execute("UPDATE venue_destinations SET next_at = now()")
-        await self.teller.round()
+        for _ in range(ROUNDS_MAX):
+            if not await self.teller.round():
+                break
+
+    async def destination(self, saved: SavedAddress) -> str:
+        """How far the venue is with an address."""
+        return str(await self.count("SELECT state FROM venue_destinations WHERE id = $1", saved.destination_id))
+
+    async def sent_to(self, saved: SavedAddress) -> int:
+        """How many transfers to an address the venue has."""
+        return sum(each["to_address"] == saved.address for each in (await self.venue())["transfers"])
+
+    async def listed(self, saved: SavedAddress) -> int:
+        """How often the venue's list has an address."""
+        return sum(each.address == saved.address for each in await self.wallets.allowed_addresses())
+
+    async def transfer(self, withdrawal: Withdrawal, column: str) -> Any:
+        """One column of our record of a transfer."""
+        return (await self.count("SELECT to_jsonb(t) FROM wallet_transfers t WHERE withdrawal_id = $1", withdrawal.id))[
+            column
+        ]
 
     async def ask(self, user_id: UserId, saved: SavedAddress, amount: str) -> Withdrawal:
         """Quote, ask and confirm: what a customer does."""
@@ -195,7 +216,13 @@ async def wallet_desk(
         book = AddressBook(vault=vault, letters=brokerage.letters, wait=wait)
         prices, approvals = FixedPrices(), Approvals()
         rail = WalletRail(
-            database=database, vault=vault, book=book, wallets=wallets, prices=prices, threshold_usd=Decimal(threshold)
+            database=database,
+            vault=vault,
+            book=book,
+            wallets=wallets,
+            prices=prices,
+            threshold_usd=Decimal(threshold),
+            list_seconds=0,
         )
         withdrawals = Withdrawals(
             database=database,
@@ -216,7 +243,7 @@ async def wallet_desk(
             counts=counts,
             pace=Pace(first_pause=timedelta(0), pause=timedelta(0)),
         )
-        teller = Teller(database=database, vault=vault, wallets=wallets, counts=counts, pending_every=timedelta(0))
+        teller = Teller(database=database, vault=vault, wallets=wallets, counts=counts)
         try:
             yield WalletDesk(brokerage, sandbox, book, rail, wallets, withdrawals, paymaster, teller, counts)
         finally:

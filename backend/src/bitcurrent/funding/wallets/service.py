@@ -42,6 +42,10 @@ log = structlog.get_logger(__name__)
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """A transfer of ours is not older than our asking, give or take the venue's clock."""
+LIST_SECONDS: Final = 3.0
+"""So long one reading of the venue's list serves all transfers that are known to be on it."""
+FEE_SECONDS: Final = 10.0
+"""So long a network's fee is quoted again without asking the venue: its request budget is small."""
 START_SECONDS_MAX: Final = 15.0
 """Between the committed intent and the request: a process that slept longer does not send any more."""
 
@@ -58,6 +62,7 @@ class WalletRail:
         wallets: Wallets,
         prices: Prices,
         threshold_usd: Decimal,
+        list_seconds: float = LIST_SECONDS,
     ) -> None:
         self._database = database
         self._vault = vault
@@ -65,6 +70,10 @@ class WalletRail:
         self._wallets = wallets
         self._prices = prices
         self._threshold = threshold_usd
+        self._list_seconds = list_seconds
+        self._listed: tuple[float, Sequence[Transfer]] = (-list_seconds, ())
+        # One for each coin and network at most.
+        self._fees: dict[tuple[str, str], tuple[float, Decimal]] = {}
 
     @property
     def name(self) -> RailName:
@@ -99,14 +108,22 @@ class WalletRail:
         worth = ROUGH.multiply(amount, price)
         if worth >= self._threshold and saved.beneficiary is None:
             raise BeneficiaryNeeded(worth=ROUGH.quantize(worth, Decimal("0.01")), threshold=self._threshold)
+        return Quote(network_fee=await self._fee(saved, amount))
+
+    async def _fee(self, saved: SavedAddress, amount: Decimal) -> Decimal:
+        """The network's fee of some seconds ago at most; raises RailNotReady."""
+        moment, fee = self._fees.get((saved.asset, saved.network), (-FEE_SECONDS, Decimal(0)))
+        if time.monotonic() - moment < FEE_SECONDS:
+            return fee
         try:
             fee = await self._wallets.estimate_fee(
-                asset=asset, chain=_chain(saved.network), to_address=saved.address, amount=amount
+                asset=saved.asset, chain=_chain(saved.network), to_address=saved.address, amount=amount
             )
         except (NotSent, RefusedOutside) as error:
-            log.warning("network_fee_unknown", asset=asset, error=str(error)[:200])
+            log.warning("network_fee_unknown", asset=saved.asset, error=str(error)[:200])
             raise RailNotReady(self.name) from error
-        return Quote(network_fee=fee)
+        self._fees[saved.asset, saved.network] = (time.monotonic(), fee)
+        return fee
 
     async def _saved(
         self, connection: Connection, user_id: UserId, asset: str, destination: UUID | None
@@ -200,17 +217,29 @@ class WalletRail:
             return Outcome(kind="nothing_there")
         if kept.state in {TransferState.COMPLETE, TransferState.FAILED}:
             return outcome_of(kept)
+        if kept.state is TransferState.PROCESSING:
+            listed = await self._list(fresh=False)
+            found = next((transfer for transfer in listed if transfer.id == kept.venue_id), None)
+            if found is None:
+                # Not on a list of a moment ago: perhaps it is newer. Gone for good is for people.
+                log.warning("transfer_not_listed", withdrawal=str(withdrawal.id), transfer=kept.venue_id)
+                return outcome_of(kept)
+            return await self._bound(withdrawal.id, found)
+        # One that is looked for needs a list that was read after it was asked for.
+        return await self._look_for(kept, await self._list(fresh=True))
+
+    async def _list(self, *, fresh: bool) -> Sequence[Transfer]:
+        """The venue's transfers, now or a moment ago; raises NotSent."""
+        moment, listed = self._listed
+        if not fresh and time.monotonic() - moment < self._list_seconds:
+            return listed
+        began = time.monotonic()
         try:
             listed = await self._wallets.transfers()
         except RefusedOutside as refusal:
             raise NotSent(f"the venue does not list its transfers: {refusal}") from refusal
-        if kept.state is TransferState.PROCESSING:
-            found = next((transfer for transfer in listed if transfer.id == kept.venue_id), None)
-            if found is None:
-                log.error("transfer_vanished", withdrawal=str(withdrawal.id), transfer=kept.venue_id)
-                return outcome_of(kept)
-            return await self._bound(withdrawal.id, found)
-        return await self._look_for(kept, listed)
+        self._listed = (began, listed)
+        return listed
 
     async def _look_for(self, kept: KeptTransfer, listed: Sequence[Transfer]) -> Outcome:
         async with self._database.transaction() as connection:
