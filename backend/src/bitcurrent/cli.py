@@ -201,6 +201,34 @@ def solvency_report(data: Path, as_json: bool) -> None:
 
 
 @main.group()
+def payouts() -> None:
+    """Carry files to the bank and back."""
+
+
+@payouts.command("export")
+@_data
+@click.argument("batch", type=click.UUID)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def export_payouts(data: Path, batch: Any, file: Path) -> None:
+    """Write the payment order (pain.001) of BATCH into FILE, which must not be there yet."""
+    from bitcurrent.funding.payouts.commands import export_file
+    from bitcurrent.wiring import open_brokerage
+
+    sys.exit(export_file(open_brokerage(_settings(data)), batch, file))
+
+
+@payouts.command("import")
+@_data
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_payouts(data: Path, file: Path) -> None:
+    """Read the bank's FILE in (pain.002, camt.053, CSV): all of it, or nothing; the same file again does nothing."""
+    from bitcurrent.funding.payouts.commands import import_file
+    from bitcurrent.wiring import open_brokerage
+
+    sys.exit(import_file(open_brokerage(_settings(data)), file))
+
+
+@main.group()
 def audit() -> None:
     """Prove the log of acts."""
 

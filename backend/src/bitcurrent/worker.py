@@ -166,6 +166,7 @@ class Worker:
                 asyncio.create_task(self._books.keep(checks_for(brokerage, venue))),
                 asyncio.create_task(self._postman.run()),
                 asyncio.create_task(self._paymaster.run()),
+                *self._demo_tasks(),
                 asyncio.create_task(self._teller.run()),
                 asyncio.create_task(Scribe(brokerage.database, brokerage.letters, self._counts).run()),
                 asyncio.create_task(self._inbox.run()),
@@ -178,6 +179,15 @@ class Worker:
             finally:
                 self._desk = self._venue = None
                 await stop(*aside)
+
+    def _demo_tasks(self) -> "list[asyncio.Task[None]]":
+        """What plays a part of the outside world, where the settings (never production's) want it."""
+        if not self._brokerage.settings.demo_bank:
+            return []
+        from bitcurrent.funding.payouts.demo_bank import DemoBank
+
+        bank = DemoBank(database=self._brokerage.database, payouts=self._brokerage.payouts, counts=self._counts)
+        return [asyncio.create_task(bank.run())]
 
     async def _feed_prices(self) -> None:
         """Prices for all processes. A fault there is loud, and leaves orders alone."""

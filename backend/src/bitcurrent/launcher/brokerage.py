@@ -70,6 +70,11 @@ def settings_of(copy: Copy, credentials: Credentials, servers: Servers) -> dict[
         "BITCURRENT_STRIPE_API_KEY": f"sk_test_{credentials.venue_secret_key}",
         "BITCURRENT_STRIPE_WEBHOOK_SECRET": f"whsec_{credentials.venue_secret_key}",
         "BITCURRENT_STRIPE_URL": f"{copy.sandbox_url}/stripe",
+        # Accounts that there are not, at a bank that pays nobody: withdrawals of the demo arrive by themselves.
+        "BITCURRENT_DEMO_BANK": "true",
+        "BITCURRENT_BANK_OWN_ACCOUNTS": (
+            "EUR=iban:DE89370400440532013000,GBP=gb:204514:12345678,USD=us:021000021:123456789"
+        ),
         "BITCURRENT_FX_URL": f"{copy.sandbox_url}/ecb/stats/eurofxref/eurofxref-daily.xml",
         "BITCURRENT_SMTP_URL": f"smtp://{HERE}:{copy.port_of('mail')}",
         "BITCURRENT_ALPACA_KEY_ID": credentials.venue_key_id,

@@ -1,13 +1,20 @@
 """Files to the bank and from it: valid by the standard's own schema; taken wholly, once, or not at all."""
 
+import asyncio
+from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
 from importlib import resources
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import xmlschema
 
+from bitcurrent.funding.payouts.commands import export_file, import_file
+from bitcurrent.funding.payouts.demo_bank import DemoBank
+from bitcurrent.wiring import open_brokerage
 from tests.funding.withdrawals.bank import Order, read_orders, statement, status_report
 from tests.funding.withdrawals.conftest import Desk
 from tests.support.customers import Person
@@ -197,3 +204,31 @@ async def test_a_batch_needs_two_of_finance_and_pays_exactly_what_was_asked_for(
     assert (await desk.read(bob, later))["state"] == "sending"
     assert (await desk.read(ann, first))["state"] == "canceled"
     assert (await desk.admin(clerk, "POST", "/api/admin/payouts", 409, wish))["code"] == "nothing_to_pay"
+
+
+async def test_the_demos_bank_answers_by_the_same_door(desk: Desk) -> None:
+    ann = await desk.customer(EUR="100")
+    withdrawal = await desk.approved(ann)
+    bank = DemoBank(database=desk.brokerage.database, payouts=desk.brokerage.payouts, counts=Counter())
+    assert await bank.day() == 1
+    found = await desk.read(ann, withdrawal)
+    assert [step["state"] for step in found["steps"]][-3:] == ["sending", "sent", "settled"]
+    assert await desk.balance(ann, "EUR") == (Decimal(49), NOTHING)
+    assert await bank.day() == 0
+
+
+async def test_the_shell_carries_files_too(desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clerk, file, [(ann, withdrawal)] = await sent(desk)
+    (batch, *_) = (await desk.admin(clerk, "GET", "/api/admin/payouts", 200))["items"]
+    settings, target = desk.brokerage.settings, tmp_path / "order.xml"
+    assert await asyncio.to_thread(lambda: export_file(open_brokerage(settings), UUID(batch["id"]), target)) == 0
+    assert target.read_bytes() == file
+    assert await asyncio.to_thread(lambda: export_file(open_brokerage(settings), UUID(batch["id"]), target)) == 2
+    answer = tmp_path / "statement.xml"
+    answer.write_text(statement(read_orders(file)[1], name=f"shell-{withdrawal['id']}"))
+    for told in ("1 withdrawals moved on", "read in before"):
+        assert await asyncio.to_thread(lambda: import_file(open_brokerage(settings), answer)) == 0
+        assert told in " ".join(capsys.readouterr().out.split())
+    answer.write_text("<half")
+    assert await asyncio.to_thread(lambda: import_file(open_brokerage(settings), answer)) == 1
+    assert (await desk.read(ann, withdrawal))["state"] == "settled"

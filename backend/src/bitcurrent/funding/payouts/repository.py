@@ -60,6 +60,18 @@ async def list_batches(connection: Connection, *, before: UUID | None, limit: in
     return [Batch(**dict(row)) for row in rows]
 
 
+async def unanswered_of_demo(connection: Connection) -> list[UUID]:
+    """Batches of the demo's bank with a withdrawal that is still on its way, oldest first."""
+    rows = await connection.fetch(
+        """
+        SELECT id FROM payout_batches b WHERE demo AND EXISTS (
+            SELECT FROM withdrawals w WHERE w.batch_id = b.id AND w.state IN ('sending', 'sent'))
+        ORDER BY id LIMIT 100
+        """
+    )
+    return [row["id"] for row in rows]
+
+
 async def insert_file(
     connection: Connection,
     *,

@@ -130,6 +130,16 @@ class Payouts:
             approval_id=approval_id,
         )
 
+    async def make_demo(self, connection: Connection, currency: str, *, limit: int) -> Batch:
+        """A batch for the demo's bank, which nobody grants. Raises NothingToPay, Stopped, NotConfigured."""
+        self._own(currency)
+        waiting = await self._bank.lock_waiting(connection, currency, limit=limit)
+        return await self.make(connection, currency, waiting, approval_id=None)
+
+    async def unanswered_of_demo(self, connection: Connection) -> list[UUID]:
+        """The demo's batches of which something has not been booked."""
+        return await repository.unanswered_of_demo(connection)
+
     async def batches(self, connection: Connection, *, before: UUID | None, limit: int) -> Sequence[Batch]:
         """Batches, newest first."""
         return await repository.list_batches(connection, before=before, limit=limit)
