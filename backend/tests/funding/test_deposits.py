@@ -389,6 +389,24 @@ async def test_an_answer_that_was_lost_is_found_under_the_same_id(till: Till, ki
     assert await till.balance(ann) == (Decimal("98.5"), 0)
 
 
+async def test_a_deposit_follows_what_is_written_on_its_lot(till: Till) -> None:
+    ann = await till.customer()
+    deposit = await till.opened(ann, "100")
+    await till.deliver_all(await till.pay(deposit))
+    change = "UPDATE lots SET refunded = $2, disputed = $3, blocked = $4 WHERE id = $1"
+    steps = (
+        ("50", "0", False, "paid"),
+        ("98.5", "0", False, "refunded"),
+        ("0", "0", False, "paid"),
+        ("0", "100", True, "disputed"),
+        ("0", "100", False, "lost"),
+        ("0", "0", False, "won"),
+    )
+    for refunded, disputed, blocked, state in steps:
+        await till.books(change, UUID(deposit["id"]), Decimal(refunded), Decimal(disputed), blocked)
+        assert (await till.read(ann, deposit["id"]))["state"] == state
+
+
 async def _turn(till: Till) -> None:
     """One round of the poll in which everything is due."""
     await till.books("UPDATE deposits SET look_at = now() WHERE look_at IS NOT NULL")

@@ -15,6 +15,7 @@ from bitcurrent.web.openapi import describe
 from tests.contract.own_api import (
     address_operations,
     currency_operations,
+    deposit_operations,
     identity_operations,
     notice_operations,
     proof_operations,
@@ -181,6 +182,8 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         address_operations.addresses,
         address_operations.lost_transfers,
         currency_operations.conversions,
+        deposit_operations.deposits,
+        deposit_operations.campaigns,
         currency_operations.exports,
         currency_operations.statements,
         identity_operations.accounts_by_mail,

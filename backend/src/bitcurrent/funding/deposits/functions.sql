@@ -2,8 +2,30 @@
 
 CALL guard_states('deposits', 'created',
     'created>pending,created>expired,created>failed,created>paid,pending>paid,pending>expired,pending>failed,'
-    'expired>paid,failed>paid,paid>refunded,paid>disputed,refunded>disputed,disputed>won,disputed>lost,won>disputed,'
-    'won>refunded,lost>won');
+    'expired>paid,failed>paid,paid>refunded,paid>disputed,paid>lost,refunded>paid,refunded>disputed,refunded>lost,'
+    'disputed>won,disputed>lost,won>disputed,won>refunded,won>lost,lost>won,lost>disputed');
+
+-- What became of a paid deposit is written on its lot; its state follows, whoever writes there.
+CREATE OR REPLACE FUNCTION follow_lot() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE deposits d SET state = t.state, updated_at = now()
+    FROM (SELECT e.id, CASE
+        WHEN NEW.blocked THEN 'disputed'
+        WHEN NEW.disputed > 0 THEN 'lost'
+        WHEN e.state IN ('disputed', 'lost') THEN 'won'
+        WHEN NEW.refunded + NEW.refunded_elsewhere >= NEW.amount - NEW.fee THEN 'refunded'
+        WHEN e.state = 'refunded' THEN 'paid'
+        ELSE e.state END AS state
+        FROM deposits e WHERE e.id = NEW.id) t
+    WHERE d.id = t.id AND d.paid_at IS NOT NULL AND d.state <> t.state;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER deposit_follows AFTER UPDATE ON lots FOR EACH ROW
+    WHEN ((OLD.refunded, OLD.refunded_elsewhere, OLD.disputed, OLD.blocked)
+        IS DISTINCT FROM (NEW.refunded, NEW.refunded_elsewhere, NEW.disputed, NEW.blocked))
+    EXECUTE FUNCTION follow_lot();
+ALTER TABLE lots ENABLE ALWAYS TRIGGER deposit_follows;
 
 -- What was asked for stays as it was.
 CREATE OR REPLACE FUNCTION keep_deposit() RETURNS trigger LANGUAGE plpgsql AS $$

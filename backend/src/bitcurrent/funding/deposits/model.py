@@ -75,13 +75,20 @@ WAYS: Final[frozenset[tuple[DepositState, DepositState]]] = frozenset(
         (_S.FAILED, _S.PAID),
         (_S.PAID, _S.REFUNDED),
         (_S.PAID, _S.DISPUTED),
+        # Word of the end may be the first that is heard of a dispute.
+        (_S.PAID, _S.LOST),
+        # A refund can fail.
+        (_S.REFUNDED, _S.PAID),
         (_S.REFUNDED, _S.DISPUTED),
+        (_S.REFUNDED, _S.LOST),
         (_S.DISPUTED, _S.WON),
         (_S.DISPUTED, _S.LOST),
         # A dispute can be opened again, and what was won can still be refunded.
         (_S.WON, _S.DISPUTED),
         (_S.WON, _S.REFUNDED),
+        (_S.WON, _S.LOST),
         (_S.LOST, _S.WON),
+        (_S.LOST, _S.DISPUTED),
     }
 )
 """The only ways from one state to another; the database refuses all others."""

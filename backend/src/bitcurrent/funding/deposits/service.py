@@ -288,14 +288,6 @@ async def find_by_payment(connection: Connection, payment_intent: str) -> Deposi
     return await repository.find_by_payment(connection, payment_intent)
 
 
-async def move(connection: Connection, deposit_id: UUID, state: DepositState) -> None:
-    """A paid deposit was refunded wholly, disputed, won or lost; the same again is no error.
-
-    PostgreSQL refuses (IntegrityConstraintViolationError) what is no way from where it is.
-    """
-    await repository.move(connection, deposit_id, state)
-
-
 @dataclass(frozen=True, slots=True)
 class _Used:
     """What a customer has paid in, for the limits."""

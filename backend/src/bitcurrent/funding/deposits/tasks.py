@@ -188,13 +188,13 @@ class DepositKeeper:
         card = payment.card
 
         async def work(connection: Connection) -> None:
-            known = (await repository.lock(connection, [deposit.id]))[deposit.id]
-            first = not await repository.paid_before(connection, [known])
-            assert known.paid_at is not None  # paid deposits have it
-            assert known.release_at is not None  # likewise
-            release_at = min(known.release_at, known.paid_at + self._deposits.rules.hold_of(card, first=first))
-            await repository.keep_card(connection, deposit.id, card, release_at)
+            first = not await repository.paid_before(connection, [deposit])
+            assert deposit.paid_at is not None  # paid deposits have it
+            assert deposit.release_at is not None  # likewise
+            release_at = min(deposit.release_at, deposit.paid_at + self._deposits.rules.hold_of(card, first=first))
+            # The lot before the deposit: so does whoever writes on a lot what became of it.
             await release_earlier(connection, deposit.id, release_at)
+            await repository.keep_card(connection, deposit.id, card, release_at)
             crash_point("deposit.card_read")
 
         await self._database.in_transaction(work)
