@@ -13,7 +13,7 @@ from bitcurrent.funding.payouts.service import Payouts
 from bitcurrent.funding.ports import Processor
 from bitcurrent.funding.reversals.service import Refunds
 from bitcurrent.funding.withdrawals.banking import BankSide
-from bitcurrent.funding.withdrawals.card_rail import CardRail
+from bitcurrent.funding.withdrawals.card_rail import Bounces, CardRail
 from bitcurrent.funding.withdrawals.deciding import Deciding
 from bitcurrent.funding.withdrawals.model import RailName
 from bitcurrent.funding.withdrawals.ports import Prices, Rail, Screening
@@ -69,6 +69,7 @@ def open_desk(
         letters=letters,
         secret_key=settings.secret_key,
     )
+    refunds.bounced = Bounces(withdrawals.changes).hear
     return WithdrawalDesk(
         rails=rails,
         withdrawals=withdrawals,

@@ -14,7 +14,7 @@ import pytest
 from bitcurrent.funding.ports import NotSent, OutcomeUnknown, RefusedOutside
 from bitcurrent.funding.reversals.model import RefundTooMuch
 from bitcurrent.funding.reversals.service import Refunds
-from bitcurrent.funding.withdrawals.card_rail import CardRail
+from bitcurrent.funding.withdrawals.card_rail import Bounces, CardRail
 from bitcurrent.funding.withdrawals.deciding import Deciding
 from bitcurrent.funding.withdrawals.model import RailName, Wish, Withdrawal
 from bitcurrent.funding.withdrawals.ports import Destination, Outcome, Quote, Screened
@@ -246,8 +246,15 @@ async def test_card_money_goes_back_to_its_cards_before_it_is_released(desk: Des
     assert await works.state() == ("settled", "partly_paid")
     found, _ = await works.withdrawals.read(None, works.id)
     assert (found.paid, found.amount) == (first.amount, Decimal(90))
-    # 2000 came, 1001 are held by the first withdrawal, 900 were spent, 100 came by card.
-    assert await works.balance() == (Decimal(199) - first.amount, Decimal(1001))
+    refunds = card.refunds
+    refunds.bounced = Bounces(works.withdrawals.changes).hear
+    async with cards(works) as card:
+        card.refunds = refunds
+        await card.told_of_refund(await refunds.read(card.connection, first.id), "failed")
+        await card.told_of_refund(await refunds.read(card.connection, first.id), "failed")
+    assert await works.state() == ("returned", "card_returned")
+    # All came back: 2000 came, 1001 are held by the first withdrawal, 900 were spent, 100 came by card.
+    assert await works.balance() == (Decimal(199), Decimal(1001))
 
 
 async def test_the_database_refuses_what_the_machine_would_never_do(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 Locks are taken in one order: the deposit's lot, the refund or dispute, the customer's balances, debts.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -64,6 +65,8 @@ class Refunds:
 
     def __init__(self, letters: Letters) -> None:
         self._letters = letters
+        self.bounced: Callable[[Connection, Refund], Awaitable[None]] | None = None
+        """Told when a refund of a withdrawal that had succeeded has failed after all; set by the withdrawal desk."""
 
     async def ask(self, connection: Connection, wish: Wish, *, address: str | None = None) -> Refund:
         """Set the money aside and write the refund down; the worker sends it.
@@ -281,6 +284,9 @@ class Refunds:
             processor_refund_id=truth.id if truth else refund.processor_refund_id,
             failure=failure,
         )
+        if refund.origin == "withdrawal" and refund.state is RefundState.SUCCEEDED and self.bounced is not None:
+            # The withdrawal may be settled by it: whoever booked that books it back.
+            await self.bounced(connection, refund)
         if refund.taken or refund.origin != "processor":
             await _tell(connection, changed, "refund_failed")
             await self._write(connection, changed, "refund_failed", reason=failure)

@@ -6,14 +6,17 @@ from uuid import UUID
 
 from bitcurrent.funding.ports import Processor
 from bitcurrent.funding.provenance import service as provenance
-from bitcurrent.funding.reversals.model import RefundState, RefundTooMuch
+from bitcurrent.funding.reversals.model import Refund, RefundState, RefundTooMuch
 from bitcurrent.funding.reversals.service import Refunds
-from bitcurrent.funding.withdrawals.model import RailName, RailNotReady, Withdrawal
+from bitcurrent.funding.withdrawals import journals, repository
+from bitcurrent.funding.withdrawals.changing import Changes, Facts
+from bitcurrent.funding.withdrawals.model import RailName, RailNotReady, State, Withdrawal
 from bitcurrent.funding.withdrawals.ports import Destination, Outcome, Quote
 from bitcurrent.kernel.clock import now
-from bitcurrent.kernel.database import Database
+from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.ids import UserId
-from bitcurrent.kernel.money import EXACT
+from bitcurrent.kernel.money import EXACT, plain
+from bitcurrent.ledger.service import post
 
 LABEL = "the cards that paid"
 
@@ -81,3 +84,26 @@ class CardRail:
             return Outcome(kind="failed", reason="card_refused")
         reason = "partly_paid" if paid < withdrawal.amount else None
         return Outcome(kind="settled", paid=paid, reason=reason)
+
+
+class Bounces:
+    """Hears of refunds that had succeeded and came back, and books what their withdrawal had booked."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+
+    async def hear(self, connection: Connection, refund: Refund) -> None:
+        """In the transaction in which the refund fails; again is no error."""
+        assert refund.withdrawal_id is not None  # a withdrawal's
+        withdrawal = await repository.lock(connection, refund.withdrawal_id)
+        assert withdrawal is not None  # refunds of withdrawals have one
+        if withdrawal.state is not State.SETTLED:
+            # Not booked so far. Whoever asked before this sees that something has changed, and asks again.
+            facts: dict[str, str] = {"bounced": str(refund.id)}
+            await repository.note_facts(connection, withdrawal.id, reference=None, details=facts, network_fee_paid=None)
+        elif refund.amount == withdrawal.paid:
+            await self._changes.move(connection, withdrawal, State.RETURNED, Facts(reason="card_returned"))
+        elif await post(connection, journals.part_back(withdrawal, refund.amount, refund.id)):
+            amount = plain(refund.amount)
+            await self._changes.write(connection, withdrawal, "withdrawal_returned", amount=amount)
+            await provenance.collect(connection, withdrawal.user_id, withdrawal.asset)

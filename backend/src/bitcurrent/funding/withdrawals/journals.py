@@ -1,6 +1,7 @@
 """The journals of withdrawals: hold, pay, give back, come back. Pure; docs/money shows each."""
 
 from decimal import Decimal
+from uuid import UUID
 
 from bitcurrent.funding.withdrawals.model import RAIL_HOUSES, Withdrawal
 from bitcurrent.kernel.money import EXACT
@@ -47,3 +48,11 @@ def comeback(withdrawal: Withdrawal, amount: Decimal) -> Journal:
     source = house(RAIL_HOUSES[withdrawal.rail], withdrawal.asset)
     move = Move(source=source, target=available(withdrawal.user_id, withdrawal.asset), amount=amount)
     return Journal(kind="withdrawal_return", reference=f"withdrawal_return:{withdrawal.id}", moves=(move,))
+
+
+def part_back(withdrawal: Withdrawal, amount: Decimal, refund_id: UUID) -> Journal:
+    """One of several cards sent its refund back after the withdrawal was settled."""
+    source = house(RAIL_HOUSES[withdrawal.rail], withdrawal.asset)
+    move = Move(source=source, target=available(withdrawal.user_id, withdrawal.asset), amount=amount)
+    reference = f"withdrawal_part_return:{withdrawal.id}:{refund_id}"
+    return Journal(kind="withdrawal_part_return", reference=reference, moves=(move,))

@@ -197,6 +197,10 @@ class Paymaster:
             current = await repository.lock(connection, withdrawal.id)
             if current is None or current.state not in {State.SENDING, State.SENT}:
                 return
+            if current.updated_at != withdrawal.updated_at:
+                # Something was learned while we asked: the answer may be older than that.
+                await self._postpone_in(connection, current)
+                return
             if outcome.kind in {"unknown", "nothing_there"}:
                 await self._postpone_in(connection, current, unknown=current.state is State.SENDING)
                 return
