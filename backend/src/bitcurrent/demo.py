@@ -1,7 +1,7 @@
 """A customer's first hour, in the terminal, against a running copy: every step real, every journal shown.
 
-It is a customer like others: it registers, logs in and trades over the public API and the live socket. Only two things
-go behind the counter, because a later room does them for real: the demo money, and reading the books.
+It is a customer like others: it registers, logs in, pays in by card and trades over the public API and the live socket.
+Only two things go behind the counter: saying that an identity was verified, and reading the books.
 """
 
 import asyncio
@@ -21,8 +21,6 @@ from websockets.sync.client import ClientConnection, connect
 
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.ids import UserId
-from bitcurrent.ledger import service as ledger
-from bitcurrent.ledger.model import Journal, Move, available, house
 from bitcurrent.reconciliation.commands import show
 from bitcurrent.reconciliation.service import verify
 from bitcurrent.reconciliation.table_commands import reconcile
@@ -30,7 +28,8 @@ from bitcurrent.settings import Settings
 from bitcurrent.wiring import open_books
 
 MARKET = "BTC-USD"
-CREDIT = Decimal(1000)
+PAID_IN = "500"
+TEST_CARD = "4242424242424242"
 SPEND = "250"
 FILL_SECONDS_MAX = 20
 MAIL_SECONDS_MAX = 15
@@ -74,7 +73,8 @@ def _play(settings: Settings, live_url: str, mailbox_url: str, console: Console)
         with connect(f"{live_url}/ws", open_timeout=5, close_timeout=2) as socket:
             visit = Visit(http, socket, console, user_id)
             _subscribe(visit, token)
-            asyncio.run(_credit(settings, visit))
+            asyncio.run(_verify(settings, visit))
+            _pay_in(visit)
             _show_price(visit)
             bought = _buy(visit)
             _sell_half(visit, bought)
@@ -119,13 +119,42 @@ def _subscribe(visit: Visit, token: str) -> None:
     visit.socket.send(msgspec.json.encode(wish).decode())
 
 
-async def _credit(settings: Settings, visit: Visit) -> None:
-    _step(visit.console, f"Credit {CREDIT} USD of demo money")
+async def _verify(settings: Settings, visit: Visit) -> None:
+    """What compliance does when somebody's identity has been checked."""
     database = await Database.connect(settings.database_url, connections_min=1, connections_max=1)
-    move = Move(source=house("bank", "USD"), target=available(visit.user_id, "USD"), amount=CREDIT)
     async with database.transaction() as connection:
-        await ledger.post(connection, Journal(kind="demo_credit", reference=f"demo:{visit.user_id}:USD", moves=(move,)))
+        await connection.execute("UPDATE users SET kyc_level = 'basic' WHERE id = $1", visit.user_id)
     await database.close()
+
+
+def _pay_in(visit: Visit) -> None:
+    """Ask for a deposit, pay on the processor's page with its test card, and wait for the live balance."""
+    _step(visit.console, f"Pay in {PAID_IN} USD by card")
+    started = time.monotonic()
+    deposit = _ask(
+        visit.http, "POST", "/api/deposits", {"amount": PAID_IN, "currency": "USD"}, key=secrets.token_hex(8)
+    )
+    if not deposit["url"]:
+        raise DemoFailed(f"the deposit is {deposit['state']} and has no page to pay on")
+    visit.console.print(f"  [dim]{_since(started)}[/dim] fee {deposit['fee']} USD; the page: {deposit['url']}")
+    page = httpx.get(deposit["url"], timeout=10)
+    form = {"number": TEST_CARD, "expiry": "12 / 34", "cvc": "123", "name": "Demo", "method": "card"}
+    paid = httpx.post(page.url, data=form, timeout=10)
+    if paid.is_error:
+        raise DemoFailed(f"the page answered {paid.status_code}: {paid.text[:200]}")
+    visit.console.print(f"  [dim]{_since(started)}[/dim] paid with the test card ending in {TEST_CARD[-4:]}")
+    deadline = time.monotonic() + FILL_SECONDS_MAX
+    while time.monotonic() < deadline:
+        message = msgspec.json.decode(visit.socket.recv(timeout=deadline - time.monotonic()))
+        if message.get("type") == "balance" and message["kind"] == "deposit_credited":
+            break
+    credited = _ask(visit.http, "GET", f"/api/deposits/{deposit['id']}")
+    if credited["state"] != "paid":
+        raise DemoFailed(f"the deposit is {credited['state']} after {FILL_SECONDS_MAX} s")
+    visit.console.print(
+        f"  [dim]{_since(started)}[/dim] the webhook came: {credited['credited']} USD to trade with at once; they can "
+        f"leave from {credited['release_at'][:10]} on, or earlier"
+    )
 
 
 def _show_price(visit: Visit) -> None:
