@@ -37,6 +37,7 @@ from bitcurrent.identity.privacy import routes as privacy_routes
 from bitcurrent.market_data import routes as market_data_routes
 from bitcurrent.notifications import routes as notification_routes
 from bitcurrent.portfolio import routes as portfolio_routes
+from bitcurrent.portfolio import wallet_routes as wallet_page_routes
 from bitcurrent.portfolio.exports import routes as export_routes
 from bitcurrent.portfolio.statements import routes as statement_routes
 from bitcurrent.portfolio.tax import routes as tax_routes
@@ -63,6 +64,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *market_data_routes.ROUTES,
     *trading_routes.ROUTES,
     *portfolio_routes.ROUTES,
+    *wallet_page_routes.ROUTES,
     *export_routes.ROUTES,
     *statement_routes.ROUTES,
     *tax_routes.ROUTES,

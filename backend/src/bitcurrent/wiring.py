@@ -76,6 +76,7 @@ from bitcurrent.portfolio.leavings import Leavings
 from bitcurrent.portfolio.service import PortfolioReader
 from bitcurrent.portfolio.statements.service import Statements
 from bitcurrent.portfolio.tax.service import TaxReports
+from bitcurrent.portfolio.wallet import Wallet
 from bitcurrent.reconciliation.breaks import Breaks
 from bitcurrent.reconciliation.checks import checks_of
 from bitcurrent.reconciliation.model import Pace as Looks
@@ -129,6 +130,7 @@ class Brokerage:
     market_list: MarketList
     trading: Trading
     portfolio: PortfolioReader
+    wallet: Wallet
     exports: Exports
     statements: Statements
     tax_reports: TaxReports
@@ -286,6 +288,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             market_list=MarketList(market_data),
             trading=trading,
             portfolio=portfolio,
+            wallet=Wallet(database, prices),
             exports=Exports(database),
             tax_reports=TaxReports(database),
             solvency=Solvency.of(settings, database),

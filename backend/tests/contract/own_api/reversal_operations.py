@@ -28,6 +28,9 @@ async def refunds(house: House) -> None:
     await house.ask_as(pat, "GET", "/api/refunds?cursor=nonsense", 422)
     await house.ask_as(pat, "GET", f"/api/refunds/{asked['id']}", 200)
     await house.ask_as(pat, "GET", f"/api/refunds/{new_id()}", 404)
+    wallet = await house.ask_as(pat, "GET", "/api/wallet/withdrawable", 200)
+    assert wallet["items"][0]["holdings"][0]["kind"] == "refund"
+    await house.ask_as(pat, "GET", "/api/wallet/withdrawable?fields=nonsense", 422)
     anna, bob = [await house.operator("finance") for _ in range(2)]
     wish = {"amount": "20", "reason": WHY}
     done = await house.from_the_office(anna, "POST", f"/api/admin/deposits/{deposit}/refunds", 202, wish)
