@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from litestar import Litestar
 
+from bitcurrent.funding.conversions.laws import CONVERSION_LAWS
 from bitcurrent.funding.conversions.model import Rate, parse_rates, terms_of
 from bitcurrent.funding.conversions.tasks import tend_conversions
 from bitcurrent.kernel.clock import now
@@ -20,6 +21,7 @@ from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
+from bitcurrent.ledger.verification import ask
 from tests.support import books
 from tests.support.brokerage import running_api, settings_for
 from tests.support.customers import Person, register
@@ -210,6 +212,27 @@ async def test_the_house_sees_what_it_owns(desk: Desk) -> None:
     assert {row["currency"]: row["balance"] for row in booked} == {
         currency: one.position for currency, one in sorted(after.items())
     }
+
+
+async def test_the_law_finds_a_conversion_without_its_journal_and_one_that_differs(desk: Desk) -> None:
+    ann = await desk.customer(USD="100")
+    quote = await desk.quote(ann, {"from": "USD", "to": "EUR", "give": "50"})
+    used = await desk.quote(ann, {"from": "USD", "to": "EUR", "give": "10"})
+    await desk.convert(ann, used)
+    planted = (
+        """
+        INSERT INTO conversions (id, quote_id, user_id, created_at) SELECT id, $1, $2, uuid_extract_timestamp(id)
+        FROM (SELECT uuidv7() AS id) new
+        """,
+        "UPDATE conversion_quotes SET give = give + 1 WHERE id = $1 AND user_id = $2",
+    )
+    for statement, about, words in zip(planted, (quote, used), ("has no journal", "booked"), strict=True):
+        undo = desk.owner.transaction()
+        await undo.start()
+        await desk.owner.execute(statement, UUID(about["id"]), UUID(ann.id))
+        report = await ask(desk.owner, CONVERSION_LAWS)
+        await undo.rollback()
+        assert [words in line for finding in report.broken for line in finding.breaks] == [True]
 
 
 async def test_the_days_rates_are_written_down(desk: Desk) -> None:

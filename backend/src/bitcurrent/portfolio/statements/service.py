@@ -106,23 +106,24 @@ class Statements:
     async def _worths(self, closing: Mapping[str, Decimal], until: datetime) -> dict[str, Decimal]:
         """What is left of each asset, in USD, by prices of the month's end."""
         found: dict[str, Decimal] = {}
+        # A day that begins at the end is not of this month.
+        last = until - timedelta(seconds=1)
         async with self._database.read() as connection:
-            rates = {code: await kept_worth(connection, code, until=until, days=PRICE_DAYS) for code in closing}
+            rates = {code: await kept_worth(connection, code, until=last, days=PRICE_DAYS) for code in closing}
         for asset, amount in closing.items():
-            price = rates[asset] if is_fiat(asset) else await self._price(asset, until) if amount else None
+            price = rates[asset] if is_fiat(asset) else await self._price(asset, last) if amount else None
             if price is not None:
                 found[asset] = round_down(ROUGH.multiply(amount, price), _STEP)
         return found
 
-    async def _price(self, coin: str, until: datetime) -> Decimal | None:
-        """The last day's closing price in USD; None when the venue cannot say."""
+    async def _price(self, coin: str, last: datetime) -> Decimal | None:
+        """The closing price in USD of the last day with one; None when the venue cannot say."""
         try:
             candles = await self._market_data.history.candles(
                 f"{coin}/{BASE}",
                 TIMEFRAMES["1Day"],
-                start=until - timedelta(days=PRICE_DAYS),
-                # A day that begins at the end is not of this month.
-                end=until - timedelta(seconds=1),
+                start=last - timedelta(days=PRICE_DAYS),
+                end=last,
                 limit=1,
                 newest_first=True,
             )
