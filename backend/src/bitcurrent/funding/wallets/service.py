@@ -42,6 +42,7 @@ log = structlog.get_logger(__name__)
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """A transfer of ours is not older than our asking, give or take the venue's clock."""
+WORTH_STEP: Final = Decimal("0.01")
 LIST_SECONDS: Final = 3.0
 """So long one reading of the venue's list serves all transfers that are known to be on it."""
 FEE_SECONDS: Final = 10.0
@@ -107,7 +108,7 @@ class WalletRail:
             raise NoPrice([asset])
         worth = ROUGH.multiply(amount, price)
         if worth >= self._threshold and saved.beneficiary is None:
-            raise BeneficiaryNeeded(worth=ROUGH.quantize(worth, Decimal("0.01")), threshold=self._threshold)
+            raise BeneficiaryNeeded(worth=ROUGH.quantize(worth, WORTH_STEP), threshold=self._threshold)
         return Quote(network_fee=await self._fee(saved, amount))
 
     async def _fee(self, saved: SavedAddress, amount: Decimal) -> Decimal:
