@@ -7,6 +7,7 @@ import asyncpg
 from rich.console import Console
 from rich.table import Table
 
+from bitcurrent.funding.holdings import Holding
 from bitcurrent.identity.model import User
 from bitcurrent.identity.service import Identity
 from bitcurrent.kernel.cache import connect_redis
@@ -15,6 +16,7 @@ from bitcurrent.kernel.errors import Refusal
 from bitcurrent.kernel.ids import UserId
 from bitcurrent.kernel.money import plain
 from bitcurrent.ledger.model import Explanation
+from bitcurrent.portfolio.service import Story
 from bitcurrent.portfolio.service import explain as read_explanation
 from bitcurrent.portfolio.wording import meaning_of
 from bitcurrent.settings import Settings
@@ -29,7 +31,7 @@ def explain(settings: Settings, user: str, asset: str, *, limit: int = LINES, co
     console = console or Console()
     currency = asset.upper()
     try:
-        who, explanation, holds = asyncio.run(_read(settings, user, currency, limit))
+        who, (explanation, holds, holdings) = asyncio.run(_read(settings, user, currency, limit))
     except Refusal as refusal:
         console.print(refusal.message, style="red", markup=False)
         return EXIT_NOT_ASKED
@@ -37,13 +39,13 @@ def explain(settings: Settings, user: str, asset: str, *, limit: int = LINES, co
         console.print(f"The books cannot be read: {type(error).__name__}: {error}", style="red", markup=False)
         return EXIT_NOT_ASKED
     _show_balance(console, who, explanation)
-    _show_holds(console, currency, holds)
+    _show_holds(console, currency, holds, holdings)
     _show_lines(console, explanation)
     _show_verdict(console, explanation)
     return EXIT_AGREES if explanation.agrees else EXIT_DIFFERS
 
 
-async def _read(settings: Settings, user: str, currency: str, limit: int) -> tuple[User, Explanation, list[OrderHold]]:
+async def _read(settings: Settings, user: str, currency: str, limit: int) -> tuple[User, Story]:
     database = await Database.connect(settings.database_url, connections_min=1, connections_max=1)
     redis = connect_redis(settings.redis_url)  # Identity wants one; looking a user up does not use it
     try:
@@ -52,7 +54,7 @@ async def _read(settings: Settings, user: str, currency: str, limit: int) -> tup
             who = await _find(database, identity, user)
         finally:
             identity.close()
-        return who, *await read_explanation(database, who.id, currency, limit=limit)
+        return who, await read_explanation(database, who.id, currency, limit=limit)
     finally:
         await redis.aclose()
         await database.close()
@@ -87,12 +89,12 @@ def _show_balance(console: Console, who: User, explanation: Explanation) -> None
     )
 
 
-def _show_holds(console: Console, currency: str, holds: list[OrderHold]) -> None:
-    if not holds:
+def _show_holds(console: Console, currency: str, holds: list[OrderHold], holdings: list[Holding]) -> None:
+    if not holds and not holdings:
         return
     table = Table(title="What holds it", title_justify="left")
     table.add_column(currency, justify="right")
-    for name in ("Order", "Since", "What", "Released"):
+    for name in ("Id", "Since", "What", "Released"):
         table.add_column(name)
     for hold in holds:
         size = f" {plain(hold.quantity)}" if hold.quantity is not None else ""
@@ -103,6 +105,15 @@ def _show_holds(console: Console, currency: str, holds: list[OrderHold]) -> None
             f"{hold.since:%Y-%m-%d %H:%M:%S}",
             f"{hold.type} {hold.side}{size} {hold.market}{price}, {hold.state}",
             hold.released_when,
+        )
+    for holding in holdings:
+        until = "" if holding.until is None else f", {holding.until:%Y-%m-%d %H:%M:%S}"
+        table.add_row(
+            plain(holding.amount),
+            str(holding.id),
+            f"{holding.since:%Y-%m-%d %H:%M:%S}",
+            f"{holding.kind}, {holding.state}",
+            f"{holding.released_when}{until}",
         )
     console.print(table)
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from bitcurrent.funding.holdings import Holding, HoldingKind
 from bitcurrent.ledger.model import EntryLine, Explanation
 from bitcurrent.portfolio.model import CASH, Cash, ExplainedBalance, Portfolio, Position, View, sum_of
 from bitcurrent.portfolio.wording import meaning_of
@@ -26,6 +27,18 @@ class HoldAnswer(Answer, frozen=True, kw_only=True):
     limit_price: Amount | None
     amount: Amount
     since: datetime
+    released_when: str
+
+
+class HoldingAnswer(Answer, frozen=True, kw_only=True):
+    """Why money is held, other than by an order: since when, until when where a date is known, and what frees it."""
+
+    kind: HoldingKind
+    id: UUID
+    amount: Amount
+    state: str
+    since: datetime
+    until: datetime | None
     released_when: str
 
 
@@ -54,7 +67,10 @@ class LineAnswer(Answer, frozen=True, kw_only=True):
 
 
 class ExplanationAnswer(Answer, frozen=True, kw_only=True):
-    """Why a balance is what it is: `line_count` lines add up to it (`agrees`); `lines` are the newest of them."""
+    """Why a balance is what it is: `line_count` lines add up to it (`agrees`); `lines` are the newest of them.
+
+    `holds` are the orders that hold something of it; `holdings` withdrawals, refunds, disputes and bonuses.
+    """
 
     currency: str
     available: Amount
@@ -62,6 +78,7 @@ class ExplanationAnswer(Answer, frozen=True, kw_only=True):
     total: Amount
     agrees: bool
     holds: list[HoldAnswer]
+    holdings: list[HoldingAnswer]
     line_count: int
     lines: list[LineAnswer]
 
@@ -153,6 +170,19 @@ def hold_answer(hold: OrderHold) -> HoldAnswer:
     )
 
 
+def holding_answer(holding: Holding) -> HoldingAnswer:
+    """What holds money, for its customer."""
+    return HoldingAnswer(
+        kind=holding.kind,
+        id=holding.id,
+        amount=Amount(holding.amount),
+        state=holding.state,
+        since=holding.since,
+        until=holding.until,
+        released_when=holding.released_when,
+    )
+
+
 def balance_answer(explained: ExplainedBalance) -> BalanceAnswer:
     """A balance for its customer."""
     balance = explained.balance
@@ -166,7 +196,7 @@ def balance_answer(explained: ExplainedBalance) -> BalanceAnswer:
     )
 
 
-def explanation_answer(explanation: Explanation, holds: list[OrderHold]) -> ExplanationAnswer:
+def explanation_answer(explanation: Explanation, holds: list[OrderHold], holdings: list[Holding]) -> ExplanationAnswer:
     """The story of a balance for its customer."""
     balance = explanation.balance
     return ExplanationAnswer(
@@ -176,6 +206,7 @@ def explanation_answer(explanation: Explanation, holds: list[OrderHold]) -> Expl
         total=Amount(balance.total),
         agrees=explanation.agrees,
         holds=[hold_answer(hold) for hold in holds],
+        holdings=[holding_answer(holding) for holding in holdings],
         line_count=explanation.line_count,
         lines=[line_answer(line) for line in explanation.lines],
     )

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from bitcurrent.funding.conversions.model import currency_named
 from bitcurrent.funding.conversions.rates import Rates
+from bitcurrent.funding.holdings import Holding, list_holdings
 from bitcurrent.kernel.cache import NextFlight
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.currencies import CURRENCIES
@@ -20,6 +21,7 @@ from bitcurrent.portfolio.model import CASH, Cash, ExplainedBalance, Portfolio, 
 from bitcurrent.trading.holdings import HOLDS_MAX, list_holds, list_positions
 from bitcurrent.trading.model import OrderHold, TradedPosition
 
+Story = tuple[Explanation, list[OrderHold], list[Holding]]
 _CURRENCY = re.compile(r"[A-Z0-9]{1,20}")
 
 
@@ -55,15 +57,15 @@ class PortfolioReader:
         shown = holds[:HOLDS_MAX]
         return [_explained(balance, shown, more=len(holds) > HOLDS_MAX) for balance in balances]
 
-    async def explanation(self, user_id: UserId, currency: str, *, limit: int) -> tuple[Explanation, list[OrderHold]]:
+    async def explanation(self, user_id: UserId, currency: str, *, limit: int) -> Story:
         """Why one balance is what it is; raises `NoSuchBalance` when there never was one."""
         currency = currency.upper()
         if not _CURRENCY.fullmatch(currency):
             raise NoSuchBalance(currency)
-        explanation, holds = await explain(self._database, user_id, currency, limit=limit)
-        if not explanation.line_count:
+        story = await explain(self._database, user_id, currency, limit=limit)
+        if not story[0].line_count:
             raise NoSuchBalance(currency)
-        return explanation, holds
+        return story
 
     async def portfolio(self, user_id: UserId) -> Portfolio:
         """Everything the customer has at the prices of now."""
@@ -114,14 +116,13 @@ class PortfolioReader:
         )
 
 
-async def explain(
-    database: Database, user_id: UserId, currency: str, *, limit: int
-) -> tuple[Explanation, list[OrderHold]]:
-    """One balance, the newest lines that made it, and the orders that hold its held part."""
+async def explain(database: Database, user_id: UserId, currency: str, *, limit: int) -> Story:
+    """One balance, the newest lines that made it, and what holds its held part: orders, and everything else."""
     async with snapshot(database) as connection:
         explanation = await ledger.explain_balance(connection, user_id, currency, limit=limit)
         holds = await list_holds(connection, user_id, currency)
-    return explanation, holds
+        holdings = await list_holdings(connection, user_id, currency)
+    return explanation, holds, holdings
 
 
 @asynccontextmanager

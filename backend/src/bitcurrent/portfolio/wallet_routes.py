@@ -7,26 +7,13 @@ from uuid import UUID
 from litestar import get
 from litestar.di import NamedDependency
 
-from bitcurrent.funding.holdings import Holding, HoldingKind
 from bitcurrent.identity.guards import requires_scope
 from bitcurrent.identity.model import Actor
-from bitcurrent.portfolio.schemas import HoldAnswer, hold_answer
+from bitcurrent.portfolio.schemas import HoldAnswer, HoldingAnswer, hold_answer, holding_answer
 from bitcurrent.portfolio.wallet import Obstacle, Pocket, Wallet, WalletView
 from bitcurrent.web.amounts import Amount
 from bitcurrent.web.pages import Fields, choose_fields
 from bitcurrent.web.schemas import Answer
-
-
-class HoldingAnswer(Answer, frozen=True, kw_only=True):
-    """Why money is held, other than by an order: since when, until when where a date is known, and what frees it."""
-
-    kind: HoldingKind
-    id: UUID
-    amount: Amount
-    state: str
-    since: datetime
-    until: datetime | None
-    released_when: str
 
 
 class PocketAnswer(Answer, frozen=True, kw_only=True):
@@ -103,19 +90,6 @@ def wallet_answer(view: WalletView) -> WalletAnswer:
             for lot, amount in view.locks
         ],
         owed=[OwedAnswer(currency=currency, amount=Amount(amount)) for currency, amount in view.owed.items()],
-    )
-
-
-def holding_answer(holding: Holding) -> HoldingAnswer:
-    """What holds money, for its customer."""
-    return HoldingAnswer(
-        kind=holding.kind,
-        id=holding.id,
-        amount=Amount(holding.amount),
-        state=holding.state,
-        since=holding.since,
-        until=holding.until,
-        released_when=holding.released_when,
     )
 
 

@@ -8,6 +8,16 @@ _MEANINGS = {
     "demo_credit": "Demo money",
     "convert": "Converted into another currency",
     "venue_fee": "Fee of the venue",
+    "refund_hold": "Set aside for a refund",
+    "refund": "Refunded to the card",
+    "refund_release": "Given back: the card did not take the refund",
+    "refund_failed": "Given back: the card's bank returned the refund",
+    "refund_elsewhere": "Refunded to the card by the card processor",
+    "dispute_lock": "Set aside for a disputed card payment",
+    "dispute_unlock": "Free again after a dispute",
+    "dispute_lost": "Taken for a disputed card payment",
+    "debt_payment": "Paid of what was owed",
+    "debt_returned": "Given back after a dispute",
     "adjustment": "Corrected by us",
 }
 
