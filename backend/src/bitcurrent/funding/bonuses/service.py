@@ -100,10 +100,11 @@ class Bonuses:
         async with self._database.transaction() as connection:
             found = await repository.claim_earned(connection, limit=limit, pause=LOOK_PAUSE)
         for bonus in found:
-            await self._database.in_transaction(partial(self._settle, bonus_id=bonus.id))
+            await self._database.in_transaction(partial(self.settle, bonus_id=bonus.id))
         return len(found)
 
-    async def _settle(self, connection: Connection, bonus_id: UUID) -> None:
+    async def settle(self, connection: Connection, bonus_id: UUID) -> None:
+        """Release or forfeit one bonus, if it is due; one that has ended is left as it is."""
         bonus = await repository.lock_bonus(connection, bonus_id)
         if bonus is None:
             return

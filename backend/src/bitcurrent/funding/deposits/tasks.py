@@ -137,6 +137,8 @@ class DepositKeeper:
                 again = await self._read_card(deposit)
             elif deposit.cancel_requested_at is not None:
                 again = await self._ended(await self._deposits.close(deposit.id))
+            elif deposit.state is DepositState.CREATED and now() > deposit.checkout_expires_at:
+                again = await self._end_unopened(deposit)
             elif deposit.state is DepositState.CREATED:
                 again = await self._ended(await self._deposits.open(deposit.id))
             else:
@@ -152,6 +154,17 @@ class DepositKeeper:
 
     async def _ended(self, deposit: Deposit) -> timedelta | None:
         return next_look(deposit.looks) if deposit.state.is_open else None
+
+    async def _end_unopened(self, deposit: Deposit) -> timedelta | None:
+        """Nobody was ever given its page, and its time is over; should money come all the same, it is credited."""
+
+        async def work(connection: Connection) -> None:
+            known = (await repository.lock(connection, [deposit.id]))[deposit.id]
+            if known.state is DepositState.CREATED:
+                await self._deposits.crediting.end(connection, known, DepositState.EXPIRED, "expired")
+
+        await self._database.in_transaction(work)
+        return None
 
     async def _read_page(self, deposit: Deposit) -> timedelta | None:
         """Ask for the page; one that is complete and unpaid has a payment on its way, which may have failed."""

@@ -1,0 +1,121 @@
+"""The flows of deposits and bonuses that docs/money shows, done by the real books."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Protocol, cast
+from uuid import UUID
+
+from bitcurrent.funding.bonuses import repository as campaigns
+from bitcurrent.funding.bonuses.model import PaidDeposit, Rules
+from bitcurrent.funding.bonuses.service import Bonuses
+from bitcurrent.funding.deposits import repository
+from bitcurrent.funding.deposits.repository import NewDeposit, ToCredit
+from bitcurrent.funding.provenance.model import Receipt
+from bitcurrent.funding.provenance.service import receive_many
+from bitcurrent.identity.approvals.service import Approvals
+from bitcurrent.kernel.clock import now
+from bitcurrent.kernel.database import Connection, Database
+from bitcurrent.kernel.ids import UserId, new_id
+from bitcurrent.notifications.service import Mails
+from bitcurrent.trading.reading import traded_since
+from tests.support.card_money import LATER, vault
+
+
+class Holder(Protocol):
+    """Whose money it is."""
+
+    @property
+    def connection(self) -> Connection: ...
+    @property
+    def id(self) -> UserId: ...
+
+
+async def deposit(ann: Holder) -> list[str]:
+    await _pay_in(ann)
+    return ["deposit"]
+
+
+async def bonus(ann: Holder) -> list[str]:
+    await _earn(ann)
+    return ["bonus"]
+
+
+async def bonus_release(ann: Holder) -> list[str]:
+    bonuses, bonus_id = await _earn(ann)
+    async with ann.connection.transaction():
+        await bonuses.settle(ann.connection, bonus_id)
+    return ["bonus_release"]
+
+
+async def bonus_forfeit(ann: Holder) -> list[str]:
+    bonuses, _ = await _earn(ann)
+    async with ann.connection.transaction():
+        await bonuses.forfeit_all(ann.connection, ann.id, reason="money left before its time")
+    return ["bonus_forfeit"]
+
+
+async def _pay_in(ann: Holder) -> UUID:
+    """200 USD by card, of which 3 USD are the fee."""
+    connection, deposit_id = ann.connection, new_id()
+    await connection.execute("INSERT INTO users (id, password_hash) VALUES ($1, 'none') ON CONFLICT DO NOTHING", ann.id)
+    payment, page = f"pi_{deposit_id.hex}", f"cs_{deposit_id.hex}"
+    async with connection.transaction():
+        new = NewDeposit(
+            id=deposit_id,
+            user_id=ann.id,
+            currency="USD",
+            amount=Decimal(200),
+            fee=Decimal(3),
+            worth=Decimal(200),
+            limit_version=1,
+            checkout_expires_at=LATER,
+            first_look=timedelta(hours=1),
+        )
+        await repository.insert(connection, new)
+        await repository.lock(connection, [deposit_id])
+        wanted = ToCredit(id=deposit_id, payment_intent=payment, checkout_id=page, release_at=LATER)
+        assert await repository.credit(connection, [wanted]) == {deposit_id}
+        receipt = Receipt(
+            deposit_id=deposit_id,
+            user_id=ann.id,
+            currency="USD",
+            amount=Decimal(200),
+            fee=Decimal(3),
+            payment_intent=payment,
+            release_at=LATER,
+        )
+        await receive_many(connection, [receipt])
+        await repository.tell_credited(connection, [deposit_id])
+    return deposit_id
+
+
+async def _earn(ann: Holder) -> tuple[Bonuses, UUID]:
+    """10 USD for the deposit, by a campaign that releases at once."""
+    deposit_id = await _pay_in(ann)
+    # Only what is done on the connection in hand is asked of it here.
+    nowhere = cast("Database", None)
+    bonuses = Bonuses(nowhere, Approvals(), traded=traded_since, letters=Mails(vault(), "http://bitcurrent.test"))
+    rules = Rules(
+        code="welcome",
+        title="Welcome",
+        currency="USD",
+        starts_at=now() - timedelta(days=1),
+        ends_at=now() + timedelta(days=1),
+        minimum=Decimal(50),
+        amount=Decimal(10),
+        percent=None,
+        cap=None,
+        first_deposit_only=True,
+        once_per_customer=True,
+        release_days=0,
+        release_volume=None,
+    )
+    paid = PaidDeposit(id=deposit_id, user_id=ann.id, currency="USD", amount=Decimal(200), paid_at=now(), first=True)
+    async with ann.connection.transaction():
+        await campaigns.activate(ann.connection, await campaigns.insert_campaign(ann.connection, rules, ann.id))
+        (earned,) = await bonuses.earn(ann.connection, [paid])
+    return bonuses, earned.id
+
+
+DEPOSIT_FLOWS: tuple[Callable[[Holder], Awaitable[list[str]]], ...] = (deposit, bonus, bonus_release, bonus_forfeit)
