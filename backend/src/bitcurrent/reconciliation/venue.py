@@ -75,6 +75,8 @@ class _Ours:
     under_way: Mapping[str, Decimal]
     doubts: Sequence[Doubt]
     booked: set[str]
+    awaited: set[str]
+    """Movements that are known to be ours, and whose journal is still to come."""
     strangers: list[VenueOrder]
 
 
@@ -171,10 +173,12 @@ class VenueCheck:
             usual = now() - timedelta(days=FIRST_DAYS)
             received = await evidence.received_since(connection, posted, usual=usual)
             booked = set(await ledger.moves_of(connection, references, "venue"))
-            if self._recognise is not None:
-                for each in doubts.values():
-                    if each.kind == "movement" and await self._is_booked(connection, each):
-                        booked.add(_reference(each))
+            awaited: set[str] = set()
+            for each in doubts.values():
+                known_as = await self._name_of(connection, each)
+                if known_as is not None:
+                    there = bool(await ledger.moves_of(connection, [known_as], "venue"))
+                    (booked if there else awaited).add(_reference(each))
             ids = [order.order_id for order in told.orders if order.order_id is not None]
             ours = await evidence.known_orders(connection, ids)
             under_way = await self._under_way(connection) if self._under_way is not None else {}
@@ -185,13 +189,15 @@ class VenueCheck:
             under_way=under_way,
             doubts=list(doubts.values()),
             booked=booked,
+            awaited=awaited,
             strangers=[order for order in told.orders if order.order_id is None or order.order_id not in ours],
         )
 
-    async def _is_booked(self, connection: Connection, movement: Doubt) -> bool:
-        """Whether the journal that stands for a movement is posted."""
-        reference = await self._recognise(connection, _movement(movement)) if self._recognise is not None else None
-        return reference is not None and bool(await ledger.moves_of(connection, [reference], "venue"))
+    async def _name_of(self, connection: Connection, doubt: Doubt) -> str | None:
+        """The journal that stands, or will stand, for a movement of ours."""
+        if doubt.kind != "movement" or self._recognise is None:
+            return None
+        return await self._recognise(connection, _movement(doubt))
 
     def _row(self, asset: str, told: _Told, ours: _Ours) -> Row:
         """One asset: what it is here and there, and what explains the difference."""
@@ -271,7 +277,7 @@ def _unposted(ours: _Ours, memory: Memory, pace: Pace, *, kind: str, found: Brea
     for doubt in (each for each in ours.doubts if each.kind == kind):
         if _reference(doubt) in ours.booked:
             memory.dropped.append((kind, doubt.id))
-        elif now() - doubt.first_seen >= timedelta(seconds=pace.grace):
+        elif now() - doubt.first_seen >= _patience(doubt, ours, pace):
             amount = Decimal(doubt.facts["amount"])
             change = amount.copy_negate() if kind == "fee" else amount
             findings.append(
@@ -287,6 +293,11 @@ def _unposted(ours: _Ours, memory: Memory, pace: Pace, *, kind: str, found: Brea
                 )
             )
     return findings
+
+
+def _patience(doubt: Doubt, ours: _Ours, pace: Pace) -> timedelta:
+    """How long it may wait for its journal: longer when it is known to be ours."""
+    return timedelta(seconds=pace.line_grace if _reference(doubt) in ours.awaited else pace.grace)
 
 
 def _stranger(order: VenueOrder) -> Finding:
