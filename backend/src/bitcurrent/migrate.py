@@ -19,6 +19,7 @@ from alembic.migration import MigrationContext
 from psycopg import sql
 
 from bitcurrent.audit import tables as _audit
+from bitcurrent.compliance.cases import tables as _cases
 from bitcurrent.compliance.limits import tables as _limits
 from bitcurrent.compliance.stops import tables as _stops
 from bitcurrent.funding.addresses import tables as _addresses
@@ -49,6 +50,7 @@ from bitcurrent.web import tables as _web
 
 DESCRIBED = (
     _audit,
+    _cases,
     _limits,
     _stops,
     _identity,
@@ -82,6 +84,7 @@ FUNCTION_FILES = (
     ("bitcurrent.audit", "functions.sql"),
     ("bitcurrent.identity", "functions.sql"),
     ("bitcurrent.compliance", "functions.sql"),
+    ("bitcurrent.compliance.cases", "functions.sql"),
     ("bitcurrent.ledger", "functions.sql"),
     ("bitcurrent.trading", "functions.sql"),
     ("bitcurrent.trading", "settlement.sql"),
@@ -126,6 +129,9 @@ APP_WRITES = {
     "lost_factor_requests": "INSERT, UPDATE",
     # Not its id, moment and transaction: the database says those.
     "audit_logs": "INSERT (actor_kind, actor_id, actor_role, action, subject, address, reason, details, before, after)",
+    "cases": "INSERT (id, kind, user_id, subject, summary, priority, dedupe_key), UPDATE (state, priority, owner,"
+    " proposed_by, proposed_at, proposed_outcome, closed_by, closed_at, outcome, reopened_at)",
+    "case_entries": "INSERT (id, case_id, kind, author, data_key, text, evidence), UPDATE (data_key, text, evidence)",
     "limit_rules": "INSERT",
     "stops": "INSERT, UPDATE (ended_at, ended_by, end_reason)",
     "bank_accounts": "INSERT, UPDATE (removed_at, data_key, details)",

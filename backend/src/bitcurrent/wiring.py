@@ -11,6 +11,8 @@ from decimal import Decimal
 from redis.asyncio import Redis
 
 from bitcurrent.botapi.service import BotApi
+from bitcurrent.compliance.cases.service import Cases
+from bitcurrent.compliance.cases.service import erase as erase_cases
 from bitcurrent.compliance.limits.service import Limits
 from bitcurrent.compliance.stops.service import Stops
 from bitcurrent.funding.addresses.export import erase as erase_addresses
@@ -137,6 +139,7 @@ class Brokerage:
     solvency: Solvency
     admin_networks: Networks
     approvals: Approvals
+    cases: Cases
     limits: Limits
     stops: Stops
     breaks: Breaks
@@ -218,7 +221,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 export_withdrawals,
                 export_bank_accounts_with(identity.vault),
             ),
-            erases=(erase_letters, erase_addresses, erase_bank_accounts),
+            erases=(erase_letters, erase_addresses, erase_bank_accounts, erase_cases),
         )
         prices = UsdPrices(market_data, exchange_rates)
         coins = open_wallet_side(
@@ -295,6 +298,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             statements=Statements(database, market_data, identity, privacy),
             admin_networks=settings.open_admin_networks(),
             approvals=approvals,
+            cases=Cases(identity.vault),
             limits=limits,
             stops=stops,
             breaks=Breaks(approvals, stops),
