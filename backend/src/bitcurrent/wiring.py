@@ -32,6 +32,7 @@ from bitcurrent.funding.desk import open_desk
 from bitcurrent.funding.inbox.service import Inbox
 from bitcurrent.funding.payouts.service import Payouts
 from bitcurrent.funding.ports import Processor, RateSource, Wallets
+from bitcurrent.funding.reversals.export import export as export_reversals
 from bitcurrent.funding.reversals.hints import EVENT_TYPES as REVERSAL_EVENTS
 from bitcurrent.funding.reversals.hints import apply_event as apply_reversal_event
 from bitcurrent.funding.reversals.operating import Reversals
@@ -219,6 +220,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 export_letters_with(identity.vault),
                 export_addresses_with(identity.vault),
                 export_withdrawals,
+                export_reversals,
                 export_bank_accounts_with(identity.vault),
             ),
             erases=(erase_letters, erase_addresses, erase_bank_accounts, erase_cases),
