@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """A transfer of ours is not older than our asking, give or take the venue's clock."""
-WORTH_STEP: Final = Decimal("0.01")
+WORTH_STEP: Final = Decimal(1).scaleb(-2)
 LIST_SECONDS: Final = 3.0
 """So long one reading of the venue's list serves all transfers that are known to be on it."""
 FEE_SECONDS: Final = 10.0
