@@ -14,6 +14,7 @@ import pytest_asyncio
 from bitcurrent.kernel.ids import new_id
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
+from tests.support import books
 from tests.support.brokerage import running_api, settings_for
 from tests.support.cards import Till, altered, signature
 from tests.support.sandbox import Sandbox
@@ -375,17 +376,38 @@ async def test_an_abandoned_page_expires(till: Till) -> None:
 @pytest.mark.parametrize("kind", ["drop_after", "error_after"])
 async def test_an_answer_that_was_lost_is_found_under_the_same_id(till: Till, kind: str) -> None:
     ann = await till.customer()
-    for _ in range(4):
-        await asyncio.to_thread(
-            lambda: till.sandbox.control("stripe/faults", kind=kind, method="POST", path="checkout")
-        )
+    await asyncio.to_thread(
+        lambda: till.sandbox.control("stripe/faults", kind=kind, count=0, method="POST", path="*checkout*")
+    )
     answer = await till.ask(ann, "100")
+    assert answer.json()["state"] == "created", answer.text
     assert answer.status_code == 201, answer.text
     await asyncio.to_thread(lambda: till.sandbox.control("stripe/reset"))
     await _turn(till)
     deposit = await till.read(ann, answer.json()["id"])
     assert deposit["state"] == "pending"
     await till.deliver_all(await till.pay(deposit))
+    assert await till.balance(ann) == (Decimal("98.5"), 0)
+
+
+async def test_a_page_that_never_opened_ends_and_late_money_is_credited_all_the_same(till: Till) -> None:
+    ann = await till.customer()
+    await asyncio.to_thread(
+        lambda: till.sandbox.control("stripe/faults", kind="error_before", status=429, count=0, method="POST")
+    )
+    answer = await till.ask(ann, "100")
+    asked = answer.json()
+    assert (answer.status_code, asked["state"], asked["url"]) == (201, "created", None)
+    await asyncio.to_thread(lambda: till.sandbox.control("stripe/reset"))
+    owner = await books.connect(till.brokerage.settings.owner_database_url)
+    await owner.execute("UPDATE deposits SET checkout_expires_at = now() WHERE id = $1", UUID(asked["id"]))
+    await owner.close()
+    await _turn(till)
+    assert (await till.read(ann, asked["id"]))["state"] == "expired"
+    other = await till.customer()
+    (told,) = await till.pay(await till.opened(other, "100"))
+    await till.deliver_all([altered(told, client_reference_id=asked["id"], id="cs_late", payment_intent="pi_late")])
+    assert (await till.read(ann, asked["id"]))["state"] == "paid"
     assert await till.balance(ann) == (Decimal("98.5"), 0)
 
 
