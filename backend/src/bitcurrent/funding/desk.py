@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from bitcurrent.compliance.limits.service import Limits
 from bitcurrent.funding.bank_accounts.service import BankAccounts
-from bitcurrent.funding.payouts.model import read_own_accounts
+from bitcurrent.funding.payouts.model import OwnAccounts
 from bitcurrent.funding.payouts.rail import BankRail
 from bitcurrent.funding.payouts.service import Payouts
 from bitcurrent.funding.ports import Processor
@@ -84,6 +84,6 @@ def open_desk(
             bank=BankSide(withdrawals.changes),
             bank_accounts=bank_accounts,
             approvals=approvals,
-            own_accounts=read_own_accounts(settings.bank_holder, settings.bank_own_accounts),
+            own_accounts=OwnAccounts(settings.bank_holder, settings.bank_own_accounts),
         ),
     )

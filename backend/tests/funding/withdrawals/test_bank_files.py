@@ -12,8 +12,10 @@ from uuid import UUID
 import pytest
 import xmlschema
 
+from bitcurrent.funding.bank_accounts.model import BadAccount
 from bitcurrent.funding.payouts.commands import export_file, import_file
 from bitcurrent.funding.payouts.demo_bank import DemoBank
+from bitcurrent.funding.payouts.model import OwnAccounts
 from bitcurrent.wiring import open_brokerage
 from tests.funding.withdrawals.bank import Order, read_orders, statement, status_report
 from tests.funding.withdrawals.conftest import Desk
@@ -232,3 +234,17 @@ async def test_the_shell_carries_files_too(desk: Desk, tmp_path: Path, capsys: p
     answer.write_text("<half")
     assert await asyncio.to_thread(lambda: import_file(open_brokerage(settings), answer)) == 1
     assert (await desk.read(ann, withdrawal))["state"] == "settled"
+
+
+@pytest.mark.parametrize("text", ["EUR", "EUR=iban", "CHF=iban:DE89370400440532013000", "EUR=gb:204514", "USD=x:1:2"])
+async def test_own_accounts_that_cannot_be_read_are_refused_at_the_start(text: str) -> None:
+    with pytest.raises(ValueError, match="BITCURRENT_BANK_OWN_ACCOUNTS"):
+        OwnAccounts("BitCurrent", text)
+
+
+async def test_an_own_account_with_wrong_digits_pays_nothing() -> None:
+    accounts = OwnAccounts("BitCurrent", "EUR=iban:DE89370400440532013001, GBP=gb:20-45-14:12345678")
+    with pytest.raises(BadAccount):
+        accounts.of("EUR")
+    found = accounts.of("GBP")
+    assert (found and found.bank, accounts.of("USD")) == ("204514", None)

@@ -1,6 +1,7 @@
 """Workers that die by SIGKILL between any two steps of a bank day; the next one ends it, and each is paid once."""
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -51,5 +52,5 @@ async def test_whoever_comes_next_ends_the_bank_day(desk: Desk, tmp_path: Path) 
         worker.end()
     assert await settled()
     available, held = await desk.balance(ann, "EUR")
-    assert (available, held) == (1000 - 51 * len(points), 0)
+    assert (available, held) == (Decimal(1000 - 51 * len(points)), Decimal(0))
     print(f"withdrawals: {len(points)} workers killed in bank days, {len(everything)} paid once each")

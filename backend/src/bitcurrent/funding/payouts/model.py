@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -156,20 +156,32 @@ def digest_of(withdrawal_ids: Sequence[UUID]) -> str:
     return hashlib.sha256(b"".join(each.bytes for each in sorted(withdrawal_ids))).hexdigest()
 
 
-def read_own_accounts(holder: str, text: str) -> Mapping[str, BankDetails]:
-    """Our accounts by currency, as the settings write them; raises ValueError saying which entry is wrong.
+class OwnAccounts:
+    """Our accounts by currency, as the settings write them.
 
-    `EUR=iban:DE89…[:BIC], GBP=gb:204514:12345678, USD=us:021000021:123456789`.
+    `EUR=iban:DE89…[:BIC], GBP=gb:204514:12345678, USD=us:021000021:123456789`. What is plainly wrong raises ValueError
+    at once; check digits are looked at when an account is used, as the tables of all banks are large.
     """
-    found: dict[str, BankDetails] = {}
-    for entry in filter(None, (part.strip() for part in text.split(","))):
-        currency, _, rest = entry.partition("=")
-        scheme, *parts = rest.split(":")
-        try:
-            found[currency] = _own(currency, holder, scheme, parts)
-        except (Invalid, IndexError) as error:
-            raise ValueError(f"the account of {currency[:3]!r} cannot be read: {error}") from None
-    return found
+
+    def __init__(self, holder: str, text: str) -> None:
+        self._holder = holder
+        self._entries: dict[str, tuple[str, list[str]]] = {}
+        for entry in filter(None, (part.strip() for part in text.split(","))):
+            currency, _, rest = entry.partition("=")
+            scheme, *parts = rest.split(":")
+            if currency not in {"USD", "EUR", "GBP"} or len(parts) not in _PARTS.get(scheme, ()):
+                raise ValueError(f"BITCURRENT_BANK_OWN_ACCOUNTS cannot be used: {currency[:3]!r} is not written so")
+            self._entries[currency] = scheme, parts
+        self._read: dict[str, BankDetails] = {}
+
+    def of(self, currency: str) -> BankDetails | None:
+        """The account of a currency, if there is one; raises BadAccount for digits that do not fit."""
+        if currency in self._entries and currency not in self._read:
+            self._read[currency] = _own(currency, self._holder, *self._entries[currency])
+        return self._read.get(currency)
+
+
+_PARTS = {"iban": (1, 2), "gb": (2,), "us": (2,)}
 
 
 def _own(currency: str, holder: str, scheme: str, parts: list[str]) -> BankDetails:
@@ -179,10 +191,8 @@ def _own(currency: str, holder: str, scheme: str, parts: list[str]) -> BankDetai
             given |= {"iban": parts[0], "bic": parts[1] if len(parts) > 1 else None}
         case "gb":
             given |= {"sort_code": parts[0], "account_number": parts[1]}
-        case "us":
-            given |= {"routing_number": parts[0], "account_number": parts[1]}
         case _:
-            raise ValueError(f"{scheme[:10]!r} is none of iban, gb, us")
+            given |= {"routing_number": parts[0], "account_number": parts[1]}
     return checked(
         currency=currency,
         holder=holder,

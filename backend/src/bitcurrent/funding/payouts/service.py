@@ -1,6 +1,6 @@
 """Payouts' verbs: ask for a batch, have it granted, write its file, read the bank's files in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from bitcurrent.funding.payouts.model import (
     BatchNotFound,
     Imported,
     NothingToPay,
+    OwnAccounts,
     Payment,
     Waiting,
     digest_of,
@@ -52,7 +53,7 @@ class Payouts:
         bank: BankSide,
         bank_accounts: BankAccounts,
         approvals: Approvals,
-        own_accounts: Mapping[str, BankDetails],
+        own_accounts: OwnAccounts,
     ) -> None:
         self._bank = bank
         self._bank_accounts = bank_accounts
@@ -220,9 +221,10 @@ class Payouts:
         )
 
     def _own(self, currency: str) -> BankDetails:
-        if currency not in self._own_accounts:
+        own = self._own_accounts.of(currency)
+        if own is None:
             raise NotConfigured(f"An account of our own in {currency}", SETTING)
-        return self._own_accounts[currency]
+        return own
 
 
 def _sum(withdrawals: Sequence[Withdrawal]) -> Decimal:
