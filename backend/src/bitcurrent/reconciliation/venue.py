@@ -112,10 +112,10 @@ class VenueCheck:
         memory.doubts += [("movement", each.activity_id, _movement_facts(each)) for each in told.movements]
         await asyncio.sleep(self._pace.settle)
         ours = await self._read(cursors, doubts, told, memory, wholly=wholly)
-        findings = [*_fees(ours, memory, self._pace), *_movements(ours, memory, self._pace)]
-        findings += await executions.compare(
+        executed = await executions.compare(
             self._database, self._books, fills, oldest_first(doubts, "order"), memory, self._pace, wholly=wholly
         )
+        findings = [*_fees(ours, memory, self._pace), *_movements(ours, memory, self._pace), *executed]
         findings += [_stranger(order) for order in ours.strangers]
         rows = [self._row(asset, told, ours) for asset in sorted(_assets(told, ours))]
         findings += [self._finding(row) for row in rows if row.difference]
