@@ -14,8 +14,15 @@ from litestar.di import Provide
 from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
+from bitcurrent.backoffice import (
+    case_routes,
+    fx_routes,
+    letters_routes,
+    limits_routes,
+    lost_factor_routes,
+    wallet_transfer_routes,
+)
 from bitcurrent.backoffice import deposit_routes as deposit_desk_routes
-from bitcurrent.backoffice import fx_routes, letters_routes, limits_routes, lost_factor_routes, wallet_transfer_routes
 from bitcurrent.backoffice import reconciliation_routes as reconciliation_desk_routes
 from bitcurrent.backoffice import reversal_routes as backoffice_reversal_routes
 from bitcurrent.backoffice import routes as backoffice_routes
@@ -84,6 +91,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *lost_factor_routes.ROUTES,
     *reconciliation_desk_routes.ROUTES,
     *deposit_desk_routes.ROUTES,
+    *case_routes.ROUTES,
     *limits_routes.ROUTES,
     *stops_routes.ROUTES,
     *letters_routes.ROUTES,

@@ -14,6 +14,7 @@ from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.web.openapi import describe
 from tests.contract.own_api import (
     address_operations,
+    case_operations,
     currency_operations,
     deposit_operations,
     identity_operations,
@@ -181,6 +182,7 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
     [
         address_operations.addresses,
         address_operations.lost_transfers,
+        case_operations.cases,
         currency_operations.conversions,
         deposit_operations.deposits,
         deposit_operations.campaigns,
