@@ -131,7 +131,7 @@ async def test_the_database_itself_refuses_the_same_person(house: House) -> None
             UUID(anna.id),
             UUID(bob.id),
         )
-    for statement in ("DELETE FROM approvals", "TRUNCATE approvals"):
+    for statement in ("DELETE FROM approvals", "TRUNCATE approvals CASCADE"):
         with pytest.raises(asyncpg.RestrictViolationError):
             await owner.execute(statement)
     await owner.close()
