@@ -265,6 +265,15 @@ class DepositNotRefundable(NotFound):
         super().__init__("There is no card deposit with this id that has come.")
 
 
+class DepositNotPaid(Conflict):
+    """It has not come, so nothing of it can go back."""
+
+    code = "deposit_not_paid"
+
+    def __init__(self) -> None:
+        super().__init__("This deposit has not come: there is nothing to refund.")
+
+
 class RefundTooMuch(Invalid):
     """More than is left of the deposit."""
 

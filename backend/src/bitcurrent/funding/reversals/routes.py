@@ -8,7 +8,9 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from bitcurrent.funding.deposits.service import Deposits
 from bitcurrent.funding.provenance import service as provenance
+from bitcurrent.funding.reversals.model import DepositNotPaid, DepositNotRefundable
 from bitcurrent.funding.reversals.operating import Reversals
 from bitcurrent.funding.reversals.schemas import (
     DebtAnswer,
@@ -53,6 +55,7 @@ async def ask_for_refund(
     data: JSONBody[RefundRequest],
     actor: CurrentActor,
     reversals: Desk,
+    deposits: NamedDependency[Deposits],
     database: Where,
     addresses: Origin,
 ) -> Response[RefundAnswer]:
@@ -70,7 +73,13 @@ async def ask_for_refund(
     )
 
     async def effect(connection: Connection) -> RefundAnswer:
-        return refund_answer(await reversals.refunds.ask(connection, wish, address=addresses.of(request.scope)))
+        try:
+            refund = await reversals.refunds.ask(connection, wish, address=addresses.of(request.scope))
+        except DepositNotRefundable:
+            # Their own, and not paid so far? Whoever has none with this id learns nothing more.
+            await deposits.read(connection, actor.user_id, deposit_id)
+            raise DepositNotPaid from None
+        return refund_answer(refund)
 
     return await answer_once(request, database, actor.user_id, effect, status=201)
 
