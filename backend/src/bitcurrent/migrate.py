@@ -20,6 +20,7 @@ from psycopg import sql
 
 from bitcurrent.audit import tables as _audit
 from bitcurrent.compliance.cases import tables as _cases
+from bitcurrent.compliance.kyc import tables as _kyc
 from bitcurrent.compliance.limits import tables as _limits
 from bitcurrent.compliance.stops import tables as _stops
 from bitcurrent.funding.addresses import tables as _addresses
@@ -51,6 +52,7 @@ from bitcurrent.web import tables as _web
 DESCRIBED = (
     _audit,
     _cases,
+    _kyc,
     _limits,
     _stops,
     _identity,
@@ -85,6 +87,7 @@ FUNCTION_FILES = (
     ("bitcurrent.identity", "functions.sql"),
     ("bitcurrent.compliance", "functions.sql"),
     ("bitcurrent.compliance.cases", "functions.sql"),
+    ("bitcurrent.compliance.kyc", "functions.sql"),
     ("bitcurrent.ledger", "functions.sql"),
     ("bitcurrent.trading", "functions.sql"),
     ("bitcurrent.trading", "settlement.sql"),
@@ -132,6 +135,15 @@ APP_WRITES = {
     "cases": "INSERT (id, kind, user_id, subject, summary, priority, dedupe_key), UPDATE (state, priority, owner,"
     " proposed_by, proposed_at, proposed_outcome, closed_by, closed_at, outcome, reopened_at)",
     "case_entries": "INSERT (id, case_id, kind, author, data_key, text, evidence), UPDATE (data_key, text, evidence)",
+    # Not what it is about, and not who had a say in it before.
+    "kyc_submissions": "INSERT, UPDATE (state, submitted_at, rail, check_id, attempts, next_at, flags, checker,"
+    " decided_at, decided_by, confirmed_by, reasons, evidence, expires_at, falls_to, warned, data_key, declaration,"
+    " profile)",
+    "kyc_documents": "INSERT, UPDATE (data_key), DELETE",
+    "kyc_document_pieces": "INSERT, DELETE",
+    "kyc_submission_documents": "INSERT, DELETE",
+    "kyc_document_links": "INSERT, UPDATE (used_at), DELETE",
+    "kyc_events": "INSERT, DELETE",
     "limit_rules": "INSERT",
     "stops": "INSERT, UPDATE (ended_at, ended_by, end_reason)",
     "bank_accounts": "INSERT, UPDATE (removed_at, data_key, details)",
