@@ -32,7 +32,7 @@ async def bank_accounts(house: House) -> None:
         ({"routing_number": "021000022"}, "bank_account_invalid"),
         ({"account_number": "12"}, "bank_account_invalid"),
         ({"currency": "EUR"}, "bank_account_invalid"),
-        ({"iban": "DE89370400440532013001"}, "bank_account_invalid"),
+        ({"iban": "DE89 3704 0044 0532 0130 01"}, "bank_account_invalid"),
         ({"usable_at": "2020-01-01T00:00:00Z"}, "invalid_field"),
     ):
         problem = await house.ask_as(pat, "POST", path, 422, {**ACCOUNT, **change})

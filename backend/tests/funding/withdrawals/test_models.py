@@ -46,8 +46,8 @@ def test_an_account_is_in_ones_own_name(holder: str, same: bool) -> None:
     ("fields", "field"),
     [
         ({}, "iban"),
-        ({"iban": "DE89370400440532013001"}, "iban"),
-        ({"iban": "DE8937040044053201300"}, "iban"),
+        ({"iban": "DE89 3704 0044 0532 0130 01"}, "iban"),
+        ({"iban": "DE89 3704 0044 0532 0130 0"}, "iban"),
         ({"iban": "DE89370400440532013000", "bic": "BARCGB22"}, "bic"),
         ({"iban": "DE89370400440532013000", "bic": "nonsense"}, "bic"),
         ({"iban": "DE89370400440532013000", "currency": "USD"}, "currency"),
