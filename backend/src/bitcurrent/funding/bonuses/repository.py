@@ -13,7 +13,9 @@ _RULES = (
     "code", "title", "currency", "starts_at", "ends_at", "minimum", "amount", "percent", "cap", "first_deposit_only",
     "once_per_customer", "release_days", "release_volume",
 )  # fmt: skip
-_CAMPAIGN = "id, version, state, created_by, created_at, activated_at, ended_at, " + ", ".join(_RULES)
+_RULE_COLUMNS = ", ".join(_RULES)
+_RULE_VALUES = ", ".join(f"${number}" for number in range(3, 3 + len(_RULES)))
+_CAMPAIGN = f"id, version, state, created_by, created_at, activated_at, ended_at, {_RULE_COLUMNS}"
 _BONUS = (
     "id, campaign_id, user_id, deposit_id, currency, amount, state, earned_at, release_at, release_volume, ended_at,"
     " reason"
@@ -25,9 +27,9 @@ async def insert_campaign(connection: Connection, rules: Rules, created_by: User
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext('bonus_campaigns'))")
     row = await connection.fetchrow(
         f"""
-        INSERT INTO bonus_campaigns (id, created_by, version, {", ".join(_RULES)})
+        INSERT INTO bonus_campaigns (id, created_by, version, {_RULE_COLUMNS})
         VALUES ($1, $2, (SELECT coalesce(max(version), 0) + 1 FROM bonus_campaigns WHERE code = $3),
-            {", ".join(f"${number}" for number in range(3, 3 + len(_RULES)))})
+            {_RULE_VALUES})
         RETURNING {_CAMPAIGN}
         """,
         new_id(),
@@ -39,9 +41,9 @@ async def insert_campaign(connection: Connection, rules: Rules, created_by: User
 
 async def read_campaign(connection: Connection, campaign_id: UUID, *, lock: bool = False) -> Campaign | None:
     """One version of a campaign."""
-    row = await connection.fetchrow(
-        f"SELECT {_CAMPAIGN} FROM bonus_campaigns WHERE id = $1{' FOR UPDATE' if lock else ''}", campaign_id
-    )
+    if lock:
+        await connection.execute("SELECT FROM bonus_campaigns WHERE id = $1 FOR UPDATE", campaign_id)
+    row = await connection.fetchrow(f"SELECT {_CAMPAIGN} FROM bonus_campaigns WHERE id = $1", campaign_id)
     return _campaign(row) if row else None
 
 
