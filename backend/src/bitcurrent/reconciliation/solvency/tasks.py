@@ -88,20 +88,18 @@ def report(opener: Opener, settings: Settings, *, as_json: bool, console: Consol
 def show(made: SolvencyReport, troubles: Sequence[str], console: Console) -> None:
     """Print a report as a table."""
     table = Table(title=f"Owed and there at {made.as_of:%Y-%m-%d %H:%M:%S} UTC", title_justify="left")
-    for name in ("Asset", "Owed", "Customers", "Venue", "Processor", "Bank", "Covered", "Root"):
-        table.add_column(name, justify="left" if name in ("Asset", "Covered", "Root") else "right")
+    for name in ("Asset", "Owed", "There", "Covered"):
+        table.add_column(name, justify="right" if name in ("Owed", "There") else "left")
     words = {True: "[green]yes[/green]", False: "[red]SHORT[/red]", None: "[yellow]not known[/yellow]"}
     for each in made.assets:
-        kept = (each.holdings.venue, each.holdings.processor, each.holdings.bank)
-        table.add_row(
-            each.asset,
-            plain(each.owed),
-            f"{each.customers:,}",
-            *("?" if amount is None else plain(amount) for amount in kept),
-            words[each.covered],
-            f"{each.root.hex()[:16]}…",
-        )
+        there = each.holdings.total
+        table.add_row(each.asset, plain(each.owed), "?" if there is None else plain(there), words[each.covered])
     console.print(table)
+    for each in made.assets:
+        keepers = {"venue": each.holdings.venue, "processor": each.holdings.processor, "bank": each.holdings.bank}
+        kept = ", ".join(f"{name} {'?' if amount is None else plain(amount)}" for name, amount in keepers.items())
+        console.print(f"{each.asset}: owed to {each.customers:,} customers; {kept}.", markup=False, highlight=False)
+        console.print(f"  root {each.root.hex()}", markup=False, highlight=False)
     for trouble in troubles:
         console.print(trouble, style="yellow", markup=False)
     if not made.books_hold:
