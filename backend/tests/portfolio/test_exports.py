@@ -20,11 +20,11 @@ from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import UserId
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
-from bitcurrent.portfolio.csv import encode_row
 from bitcurrent.portfolio.exports import tasks
 from bitcurrent.portfolio.exports.model import TRADE_COLUMNS, TRANSACTION_COLUMNS
 from bitcurrent.portfolio.exports.tasks import Scribe
 from bitcurrent.trading import repository, venue_repository
+from bitcurrent.web.csv import encode_row
 from tests.support import books
 from tests.support.books import Ticket
 from tests.support.brokerage import running_api, settings_for

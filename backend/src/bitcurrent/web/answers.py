@@ -1,4 +1,4 @@
-"""What every plain answer can do, whatever its handler: show chosen fields only, and say that nothing has changed."""
+"""What every plain answer can do, whatever its handler: show chosen fields, be CSV, say that nothing has changed."""
 
 import hashlib
 from functools import lru_cache
@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.response.base import ASGIResponse
 
+from bitcurrent.web.csv import csv_answer, gives_csv, wants_csv
 from bitcurrent.web.pages import FIELDS, choose_fields
 
 T = TypeVar("T")
@@ -26,12 +27,14 @@ class Answer(Response[T]):
     def to_asgi_response(  # type: ignore[override]  # `app` is deprecated there; all else is handed on as it is
         self, app: None, request: Request[Any, Any, Any], **more: Any
     ) -> ASGIResponse:
-        """Choose the fields that `?fields=` names, and compare the entity tag, where the route offers it."""
+        """Choose the fields that `?fields=` names, write pages as CSV, compare the entity tag where there is one."""
         handler = request.route_handler
         schema = item_schema(handler) if request.method == "GET" else None
         wanted = request.query_params.get(FIELDS)
         if schema is not None and wanted and not isinstance(self.content, dict):
             self.content = choose_fields(self.content, wanted, schema)  # type: ignore[assignment]  # of the same shape
+        if request.method == "GET" and offers_csv(handler) and wants_csv(request) and schema is not None:
+            return csv_answer(request, self.content, schema)
         answer = super().to_asgi_response(app, request, **more)
         return _with_tag(answer, request) if CACHEABLE in handler.opt else answer
 
@@ -39,6 +42,12 @@ class Answer(Response[T]):
 def takes_fields(handler: Any) -> bool:
     """Whether the answer of a handler is an object, or a list or page of objects, whose fields can be chosen."""
     return item_schema(handler) is not None
+
+
+@lru_cache(maxsize=2_000)
+def offers_csv(handler: Any) -> bool:
+    """Whether the answer is a list in pages, which can be had as CSV. What caches keep has one form only."""
+    return CACHEABLE not in handler.opt and gives_csv(handler)
 
 
 @lru_cache(maxsize=2_000)

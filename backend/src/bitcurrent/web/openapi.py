@@ -17,8 +17,9 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
+from bitcurrent.web import csv
 from bitcurrent.web.amounts import AMOUNT_PATTERN, Amount
-from bitcurrent.web.answers import CACHEABLE, entity_tag, is_known, takes_fields
+from bitcurrent.web.answers import CACHEABLE, entity_tag, is_known, offers_csv, takes_fields
 from bitcurrent.web.chain import LAYERS, REPEATABLE, Operations
 from bitcurrent.web.idempotency import HEADER
 from bitcurrent.web.links import add_links
@@ -155,6 +156,9 @@ def _describe_options(operation: dict[str, Any], method: str, handler: Any) -> N
         chosen = _CHOSEN_LIST if ways[0].get("type") == "array" else _CHOSEN
         if chosen not in ways:
             content["schema"] = {"anyOf": [*ways, chosen]}
+    if method == "GET" and offers_csv(handler):
+        operation.setdefault("parameters", []).append(_FORMAT_PARAMETER)
+        operation["responses"]["200"]["content"][csv.MEDIA_TYPE] = {"schema": {"type": "string"}}
     if CACHEABLE in handler.opt:
         operation["responses"]["304"] = {"description": "Nothing has changed since the answer with this ETag."}
 
@@ -182,6 +186,13 @@ _FIELDS_PARAMETER = {
     "required": False,
     "description": "Only these fields, by name, with commas.",
     "schema": {"type": "string", "maxLength": FIELDS_LENGTH_MAX},
+}
+_FORMAT_PARAMETER = {
+    "name": csv.FORMAT,
+    "in": "query",
+    "required": False,
+    "description": f"`csv` is the whole list from the cursor on, to {csv.ROWS_MAX} rows; so is `Accept: text/csv`.",
+    "schema": {"type": "string", "enum": ["json", "csv"]},
 }
 _CHOSEN: dict[str, Any] = {"type": "object", "additionalProperties": {}}
 _CHOSEN_LIST: dict[str, Any] = {"type": "array", "items": _CHOSEN}

@@ -15,9 +15,9 @@ from bitcurrent.kernel.errors import Conflict, NotFound
 from bitcurrent.kernel.ids import UserId
 from bitcurrent.kernel.money import EXACT
 from bitcurrent.ledger.model import StatementLine
-from bitcurrent.portfolio.csv import Cell
 from bitcurrent.portfolio.wording import meaning_of
 from bitcurrent.trading.trade_list import Trade
+from bitcurrent.web.csv import Cell
 
 Kind = Literal["transactions", "trades"]
 State = Literal["asked", "running", "done", "failed"]

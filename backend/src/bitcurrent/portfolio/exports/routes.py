@@ -13,9 +13,9 @@ from litestar.types import ControllerRouterHandler
 from bitcurrent.identity.guards import CurrentActor, requires_scope, requires_session
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import Invalid
-from bitcurrent.portfolio.csv import MEDIA_TYPE
 from bitcurrent.portfolio.exports.schemas import ExportAnswer, ExportRequest, export_answer
 from bitcurrent.portfolio.exports.service import Exports
+from bitcurrent.web.csv import MEDIA_TYPE
 from bitcurrent.web.idempotency import answer_once
 from bitcurrent.web.openapi import IDEMPOTENT
 from bitcurrent.web.pages import LIMIT_DEFAULT, CursorText, Fields, Limit, choose_fields, page_of, read_cursor

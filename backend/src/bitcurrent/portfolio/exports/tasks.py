@@ -16,11 +16,11 @@ from bitcurrent.kernel.crashpoints import crash_point
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.events import append_event
 from bitcurrent.ledger import statements as ledger
-from bitcurrent.portfolio.csv import encode_row
 from bitcurrent.portfolio.exports import repository
 from bitcurrent.portfolio.exports.model import COLUMNS, KEPT_DAYS, Export, Running, trade_row, transaction_row
 from bitcurrent.portfolio.service import snapshot
 from bitcurrent.trading import trade_list
+from bitcurrent.web.csv import encode_row
 
 log = structlog.get_logger(__name__)
 

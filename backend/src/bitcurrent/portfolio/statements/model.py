@@ -10,10 +10,10 @@ from typing import Final
 from bitcurrent.kernel.errors import Conflict, Invalid
 from bitcurrent.kernel.money import EXACT
 from bitcurrent.ledger.model import StatementLine
-from bitcurrent.portfolio.csv import Cell
 from bitcurrent.portfolio.exports.model import Running, transaction_row
 from bitcurrent.portfolio.model import sum_of
 from bitcurrent.portfolio.wording import meaning_of
+from bitcurrent.web.csv import Cell
 
 SCHEMA: Final = "bitcurrent.statement.v1"
 COLUMNS: Final = (

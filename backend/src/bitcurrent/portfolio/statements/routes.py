@@ -9,10 +9,10 @@ from litestar.types import ControllerRouterHandler
 
 from bitcurrent.identity.guards import CurrentActor, requires_scope
 from bitcurrent.kernel.clock import now
-from bitcurrent.portfolio.csv import MEDIA_TYPE
 from bitcurrent.portfolio.statements.model import SCHEMA, Month
 from bitcurrent.portfolio.statements.schemas import MonthAnswer, month_answer
 from bitcurrent.portfolio.statements.service import Statements
+from bitcurrent.web.csv import MEDIA_TYPE
 from bitcurrent.web.pages import Fields, choose_fields
 from bitcurrent.web.schemas import Page
 

@@ -18,7 +18,6 @@ from bitcurrent.kernel.money import LEDGER_PLACES, ROUGH, round_down
 from bitcurrent.ledger import statements as ledger
 from bitcurrent.market_data.model import TIMEFRAMES
 from bitcurrent.market_data.service import MarketData
-from bitcurrent.portfolio.csv import encode_row
 from bitcurrent.portfolio.service import snapshot
 from bitcurrent.portfolio.statements.model import (
     COLUMNS,
@@ -30,6 +29,7 @@ from bitcurrent.portfolio.statements.model import (
     rows,
 )
 from bitcurrent.portfolio.statements.pdf import write_pdf
+from bitcurrent.web.csv import encode_row
 
 AT_ONCE_MAX: Final = 1
 """PDFs that one process makes at the same time: each takes it two seconds at most."""

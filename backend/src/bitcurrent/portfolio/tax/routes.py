@@ -9,10 +9,10 @@ from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
 
 from bitcurrent.identity.guards import CurrentActor, requires_session
-from bitcurrent.portfolio.csv import MEDIA_TYPE
 from bitcurrent.portfolio.tax.model import Method, TaxYear
 from bitcurrent.portfolio.tax.schemas import TaxAnswer, csv_lines, tax_answer
 from bitcurrent.portfolio.tax.service import TaxReports
+from bitcurrent.web.csv import MEDIA_TYPE
 
 PDF = "application/pdf"
 TAGS = ["Tax"]

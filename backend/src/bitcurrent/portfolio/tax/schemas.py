@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
-from bitcurrent.portfolio.csv import Cell, encode_row
 from bitcurrent.portfolio.tax.model import Match, Method, Rule, TaxReport
 from bitcurrent.web.amounts import Amount
+from bitcurrent.web.csv import Cell, encode_row
 
 SCHEMA: Final = "bitcurrent.tax.v1"
 COLUMNS: Final = (
