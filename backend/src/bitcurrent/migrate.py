@@ -22,6 +22,7 @@ from bitcurrent.audit import tables as _audit
 from bitcurrent.compliance.cases import tables as _cases
 from bitcurrent.compliance.kyc import tables as _kyc
 from bitcurrent.compliance.limits import tables as _limits
+from bitcurrent.compliance.restrictions import tables as _restrictions
 from bitcurrent.compliance.stops import tables as _stops
 from bitcurrent.funding.addresses import tables as _addresses
 from bitcurrent.funding.bank_accounts import tables as _bank_accounts
@@ -54,6 +55,7 @@ DESCRIBED = (
     _cases,
     _kyc,
     _limits,
+    _restrictions,
     _stops,
     _identity,
     _accounts,
@@ -145,6 +147,7 @@ APP_WRITES = {
     "kyc_document_links": "INSERT, UPDATE (used_at), DELETE",
     "kyc_events": "INSERT, DELETE",
     "limit_rules": "INSERT",
+    "restrictions": "INSERT, UPDATE (ended_at, ended_by, end_reason)",
     "stops": "INSERT, UPDATE (ended_at, ended_by, end_reason)",
     "bank_accounts": "INSERT, UPDATE (removed_at, data_key, details)",
     "withdrawals": "INSERT, UPDATE (state, reason, held, paid, network_fee_paid, reference, details, screening,"

@@ -14,6 +14,7 @@ from bitcurrent.botapi.service import BotApi
 from bitcurrent.compliance.cases.service import Cases
 from bitcurrent.compliance.cases.service import erase as erase_cases
 from bitcurrent.compliance.limits.service import Limits
+from bitcurrent.compliance.restrictions.service import may_log_in
 from bitcurrent.compliance.stops.service import Stops
 from bitcurrent.funding.addresses.export import erase as erase_addresses
 from bitcurrent.funding.addresses.export import export_with as export_addresses_with
@@ -166,6 +167,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         stack.push_async_callback(redis.aclose)
         letters = Notifications(settings.open_vault(), settings.base_url)
         identity = await stack.enter_async_context(Identity.open(database, redis, settings, letters=letters))
+        identity.gate = may_log_in
         notices, party = Notices(letters), RelyingParty.of(settings)
         texts = await stack.enter_async_context(TwilioTexts.connect(settings))
         lost_factors = LostFactors(

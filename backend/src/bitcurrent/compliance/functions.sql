@@ -1,4 +1,4 @@
--- Limits are added and never changed; stops only end. Applied again after every migration.
+-- Limits are added and never changed; stops and restrictions only end. Applied again after every migration.
 
 CREATE OR REPLACE FUNCTION guard_limit_rules() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
@@ -41,3 +41,35 @@ ALTER TABLE limit_rules ENABLE ALWAYS TRIGGER limit_rules_are_kept;
 ALTER TABLE limit_rules ENABLE ALWAYS TRIGGER limit_rules_are_not_emptied;
 ALTER TABLE stops ENABLE ALWAYS TRIGGER stops_only_end;
 ALTER TABLE stops ENABLE ALWAYS TRIGGER stops_are_kept;
+
+CREATE OR REPLACE FUNCTION guard_restrictions() RETURNS trigger LANGUAGE plpgsql
+SET search_path = public, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF num_nonnulls(NEW.ended_at, NEW.ended_by, NEW.end_reason) > 0 THEN
+            RAISE EXCEPTION 'a restriction begins standing' USING ERRCODE = 'check_violation';
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF (NEW.id, NEW.user_id, NEW.scope, NEW.code, NEW.words, NEW.reason, NEW.case_id, NEW.started_by, NEW.started_at)
+            IS DISTINCT FROM
+            (OLD.id, OLD.user_id, OLD.scope, OLD.code, OLD.words, OLD.reason, OLD.case_id, OLD.started_by,
+                OLD.started_at) THEN
+        RAISE EXCEPTION 'what was restricted cannot be rewritten' USING ERRCODE = 'check_violation';
+    END IF;
+    IF OLD.ended_at IS NOT NULL AND (NEW.ended_at, NEW.ended_by, NEW.end_reason)
+            IS DISTINCT FROM (OLD.ended_at, OLD.ended_by, OLD.end_reason) THEN
+        RAISE EXCEPTION 'a restriction ends once' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE OR REPLACE TRIGGER restrictions_only_end BEFORE INSERT OR UPDATE ON restrictions
+FOR EACH ROW EXECUTE FUNCTION guard_restrictions();
+CREATE OR REPLACE TRIGGER restrictions_are_kept BEFORE DELETE ON restrictions
+FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER restrictions_are_not_emptied BEFORE TRUNCATE ON restrictions
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE restrictions ENABLE ALWAYS TRIGGER restrictions_only_end;
+ALTER TABLE restrictions ENABLE ALWAYS TRIGGER restrictions_are_kept;
+ALTER TABLE restrictions ENABLE ALWAYS TRIGGER restrictions_are_not_emptied;

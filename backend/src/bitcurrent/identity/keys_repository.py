@@ -158,6 +158,14 @@ async def revoke_key(connection: Connection, user_id: UserId, key_id: str) -> bo
     return bool(row["now"]) if row else None
 
 
+async def revoke_all(connection: Connection, user_id: UserId) -> list[str]:
+    """Revoke all of a user's API keys; the ids of those that still worked."""
+    rows = await connection.fetch(
+        "UPDATE api_keys SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL RETURNING key_id", user_id
+    )
+    return [row["key_id"] for row in rows]
+
+
 async def working_key(connection: Connection, key_id: str) -> FoundKey | None:
     """A key that has not ended, whatever secret came with it: the caller compares."""
     row = await connection.fetchrow(

@@ -40,3 +40,11 @@ class TextMessages(Protocol):
         Raises Invalid when the number cannot receive texts, Unavailable when it is not known to have been sent.
         """
         ...
+
+
+class LoginGate(Protocol):
+    """A room above that knows who may not log in for now."""
+
+    async def __call__(self, connection: Any, user_id: UserId, /) -> None:
+        """Raise a kind of Forbidden when this user gets no session."""
+        ...

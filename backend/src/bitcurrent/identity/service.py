@@ -28,7 +28,7 @@ from bitcurrent.identity.model import (
     normalise_email,
 )
 from bitcurrent.identity.passwords import Passwords
-from bitcurrent.identity.ports import Letters
+from bitcurrent.identity.ports import Letters, LoginGate
 from bitcurrent.identity.recognition import Recognition
 from bitcurrent.identity.strength import check_password
 from bitcurrent.identity.tokens import LIFETIME
@@ -81,6 +81,7 @@ class Identity(Recognition, KeyKeeper):
         self.csrf = Csrf(settings)
         self._devices = Devices(settings.secret_key, letters)
         self._passwords = Passwords(settings.password_pepper, settings.password_cost)
+        self.gate: LoginGate | None = None
         self._limiter = Limiter(redis)
 
     @classmethod
@@ -183,7 +184,9 @@ class Identity(Recognition, KeyKeeper):
             )
 
     async def open_session(self, connection: Connection, user: User, *, address: str, device: str) -> Login:
-        """A new session of one day, and its token."""
+        """A new session of one day, and its token; raises what the gate raises for who may not log in for now."""
+        if self.gate is not None:
+            await self.gate(connection, user.id)
         opened = now()
         session = Session(
             id=SessionId(new_id()),

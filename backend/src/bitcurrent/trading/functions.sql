@@ -4,7 +4,7 @@
 -- Hold the money, insert the order, post the journal, append the event: one order.
 -- outcome: accepted; insufficient (nothing done); replayed (same Idempotency-Key, same request: order_id is the first
 -- answer's); key_reused (same key, other request); duplicate (client_order_id exists, same request); conflict (same
--- client_order_id, other request).
+-- client_order_id, other request); restricted (this customer places no orders for now; nothing done).
 CREATE OR REPLACE FUNCTION place_order(
     p_id uuid, p_user uuid, p_client_order_id text, p_idempotency_key text, p_request_hash bytea, p_source text,
     p_market text, p_side text, p_type text, p_time_in_force text, p_quantity numeric, p_notional numeric,
@@ -30,6 +30,10 @@ BEGIN
                 ELSE 'conflict' END;
             RETURN;
         END IF;
+    END IF;
+    IF EXISTS (SELECT FROM restrictions r WHERE r.user_id = p_user AND r.scope = 'orders' AND r.ended_at IS NULL) THEN
+        outcome := 'restricted';
+        RETURN;
     END IF;
     UPDATE balances b SET available = b.available - p_hold_amount, held = b.held + p_hold_amount
     WHERE b.user_id = p_user AND b.currency = p_hold_currency AND b.available >= p_hold_amount
@@ -102,6 +106,9 @@ BEGIN
         UNION ALL
         SELECT t.usr FROM unnest(p_user) AS t (usr)
         WHERE NOT EXISTS (SELECT FROM customer_sequences s WHERE s.user_id = t.usr)
+        UNION ALL
+        SELECT r.user_id FROM restrictions r
+        WHERE r.user_id = ANY (p_user) AND r.scope = 'orders' AND r.ended_at IS NULL
     ) x;
 
     RETURN QUERY

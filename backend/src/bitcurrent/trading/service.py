@@ -13,6 +13,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from bitcurrent.compliance.restrictions.service import require_free
 from bitcurrent.identity.key_limits import KeyDailyCap, KeyLimits
 from bitcurrent.kernel.crashpoints import crash_point
 from bitcurrent.kernel.database import Connection, Database
@@ -326,6 +327,10 @@ class Trading:
         match outcome.outcome:
             case "insufficient":
                 raise InsufficientFunds(needed=needed, available=outcome.available or Decimal(0), currency=currency)
+            case "restricted":
+                async with self._database.read() as connection:
+                    await require_free(connection, user_id, "orders")
+                raise Conflict("New orders were stopped for your account at this moment. Try again.")
             case "key_reused":
                 raise IdempotencyKeyReused(
                     "This Idempotency-Key came with a different request before. Use a new key for a new order.",

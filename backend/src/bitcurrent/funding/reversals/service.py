@@ -10,6 +10,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from bitcurrent.audit.service import record
+from bitcurrent.compliance.restrictions.service import require_free
 from bitcurrent.funding.ports import ProcessorRefund
 from bitcurrent.funding.provenance import service as provenance
 from bitcurrent.funding.provenance.model import Lot
@@ -71,13 +72,15 @@ class Refunds:
     async def ask(self, connection: Connection, wish: Wish, *, address: str | None = None) -> Refund:
         """Set the money aside and write the refund down; the worker sends it.
 
-        Raises DepositNotRefundable, DepositDisputed, RefundTooLate, RefundTooMuch, RefundAmountInvalid, InDebt,
-        NotReleased, InsufficientFunds.
+        Raises DepositNotRefundable, DepositDisputed, RefundTooLate, RefundTooMuch, RefundAmountInvalid, Restricted,
+        InDebt, NotReleased, InsufficientFunds.
         """
         lot = await provenance.lot_of(connection, wish.deposit_id)
         if lot is None or lot.user_id != wish.user_id or lot.payment_intent is None:
             raise DepositNotRefundable
         amount = check_amount(lot, wish.amount)
+        if wish.origin == "customer":
+            await require_free(connection, wish.user_id, "withdrawals")
         await provenance.lock_money(connection, wish.user_id)
         await provenance.require_no_debt(connection, wish.user_id)
         if not lot.locked_at(now()):

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
 
+from bitcurrent.compliance.restrictions.model import Restricted
+from bitcurrent.compliance.restrictions.service import require_free
 from bitcurrent.compliance.stops.service import require_running
 from bitcurrent.funding.provenance import service as provenance
 from bitcurrent.funding.provenance.model import InDebt
@@ -33,12 +35,17 @@ class BankSide:
         return await repository.lock_for_bank(connection, currency, up_to=up_to, limit=limit)
 
     async def take(self, connection: Connection, waiting: Sequence[Withdrawal], batch_id: UUID) -> list[Withdrawal]:
-        """Take locked ones into a batch; those whose owner owes money by now are refused instead. Raises Stopped."""
+        """Take locked ones into a batch; those whose owner owes money by now are refused, and those
+        of a restricted owner wait. Raises Stopped."""
         taken = []
         for withdrawal in waiting:
             await require_running(connection, product=PRODUCTS["bank"], asset=withdrawal.asset)
             try:
+                await require_free(connection, withdrawal.user_id, "withdrawals")
                 await provenance.require_no_debt(connection, withdrawal.user_id)
+            except Restricted:
+                # It waits, approved, for a later batch.
+                continue
             except InDebt:
                 await self._changes.move(connection, withdrawal, State.REFUSED, Facts(reason="in_debt"))
             else:

@@ -10,6 +10,7 @@ from uuid import UUID
 from bitcurrent.audit.service import record
 from bitcurrent.compliance.limits.model import Level, Usage, UsageSince
 from bitcurrent.compliance.limits.service import Limits
+from bitcurrent.compliance.restrictions.service import require_free
 from bitcurrent.compliance.stops.service import require_running
 from bitcurrent.funding.provenance import service as provenance
 from bitcurrent.funding.provenance.model import NoPrice
@@ -124,12 +125,13 @@ class Withdrawals:
     async def ask(
         self, connection: Connection, user_id: UserId, plan: Plan, *, kyc_level: str, address: str
     ) -> Withdrawal:
-        """Hold the money and mail the link. Raises Stopped, LimitExceeded, DestinationTooYoung, InDebt, NotReleased,
-        NoPrice, InsufficientFunds and what the rail refuses; then nothing was done.
+        """Hold the money and mail the link. Raises Stopped, Restricted, LimitExceeded, DestinationTooYoung, InDebt,
+        NotReleased, NoPrice, InsufficientFunds and what the rail refuses; then nothing was done.
         """
         wish = plan.wish
         product = PRODUCTS[wish.rail]
         await require_running(connection, product=product, asset=wish.asset)
+        await require_free(connection, user_id, "withdrawals")
         worth = _worth(plan)
         passed = await self._limits.check(
             connection,
@@ -178,7 +180,9 @@ class Withdrawals:
         return withdrawal
 
     async def confirm(self, connection: Connection, token: str, *, address: str) -> Withdrawal:
-        """The link was used: it goes on to screening. Raises InvalidConfirmation, ConfirmationExpired, WrongState."""
+        """The link was used: it goes on to screening. Raises InvalidConfirmation, ConfirmationExpired, WrongState,
+        Restricted.
+        """
         withdrawal = await repository.lock(connection, self._confirmations.read(token))
         if withdrawal is None:
             raise WithdrawalNotFound
@@ -186,6 +190,7 @@ class Withdrawals:
             raise ConfirmationExpired
         if withdrawal.state is not State.REQUESTED:
             raise WrongState(withdrawal.state)
+        await require_free(connection, withdrawal.user_id, "withdrawals")
         confirmed = await self.changes.move(connection, withdrawal, State.SCREENING)
         await _note(connection, confirmed, "withdrawal.confirmed", address)
         return confirmed

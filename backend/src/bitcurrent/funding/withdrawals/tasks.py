@@ -14,6 +14,8 @@ from typing import Final
 import asyncpg
 import structlog
 
+from bitcurrent.compliance.restrictions.model import Restricted
+from bitcurrent.compliance.restrictions.service import require_free
 from bitcurrent.compliance.stops.model import Stopped
 from bitcurrent.compliance.stops.service import require_running
 from bitcurrent.funding.ports import NotConfigured, NotSent, OutcomeUnknown, RefusedOutside
@@ -136,9 +138,10 @@ class Paymaster:
                 return None
             try:
                 await require_running(connection, product=PRODUCTS[current.rail], asset=current.asset)
+                await require_free(connection, current.user_id, "withdrawals")
                 await provenance.lock_money(connection, current.user_id)
                 await provenance.require_no_debt(connection, current.user_id)
-            except Stopped:
+            except (Stopped, Restricted):
                 # It stays approved, and its owner may still cancel it.
                 await self._postpone_in(connection, current)
                 return None

@@ -87,11 +87,3 @@ async def set_password(connection: Connection, user_id: UserId, new_hash: str) -
 async def close(connection: Connection, user_id: UserId) -> None:
     """The account is closed."""
     await connection.execute("UPDATE users SET status = 'closed' WHERE id = $1", user_id)
-
-
-async def revoke_keys(connection: Connection, user_id: UserId) -> list[str]:
-    """Revoke all of a user's API keys; the ids of those that still worked."""
-    rows = await connection.fetch(
-        "UPDATE api_keys SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL RETURNING key_id", user_id
-    )
-    return [row["key_id"] for row in rows]

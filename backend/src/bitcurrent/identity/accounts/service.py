@@ -14,6 +14,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from bitcurrent.audit.service import record
+from bitcurrent.identity import keys_repository
 from bitcurrent.identity import repository as people
 from bitcurrent.identity.accounts import repository
 from bitcurrent.identity.accounts.links import Links
@@ -354,7 +355,7 @@ class Accounts:
 
     async def _end_all(self, connection: Connection, user_id: UserId) -> Ended:
         return Ended(
-            await people.revoke_sessions(connection, user_id), await repository.revoke_keys(connection, user_id)
+            await people.revoke_sessions(connection, user_id), await keys_repository.revoke_all(connection, user_id)
         )
 
     async def _note(
