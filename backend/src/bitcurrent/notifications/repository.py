@@ -23,6 +23,7 @@ async def insert_waiting(
 ) -> None:
     """A letter or text that waits."""
     await connection.execute(
+        # nosemgrep: formatted-sql  words of this module, nobody's input
         f"""
         INSERT INTO {outbox} (id, user_id, template, data_key, recipient, content) VALUES ($1, $2, $3, $4, $5, $6)
         """,
@@ -38,6 +39,7 @@ async def insert_waiting(
 async def claim(connection: Connection, outbox: OutboxName, *, limit: int, lease: timedelta) -> list[Waiting]:
     """Those whose time has come, oldest first; nobody else gets them until the lease is over."""
     rows = await connection.fetch(
+        # nosemgrep: formatted-sql  words of this module, nobody's input
         f"""
         WITH due AS (
             SELECT id FROM {outbox} WHERE state = 'waiting' AND next_at <= now()
@@ -57,6 +59,7 @@ async def end(
 ) -> None:
     """It is sent, or dead: its address and content go."""
     await connection.execute(
+        # nosemgrep: formatted-sql  words of this module, nobody's input
         f"""
         UPDATE {outbox}
         SET state = $2, trouble = $3, ended_at = now(), data_key = NULL, recipient = NULL, content = NULL
@@ -71,6 +74,7 @@ async def end(
 async def postpone(connection: Connection, outbox: OutboxName, row_id: UUID, *, pause: timedelta, trouble: str) -> None:
     """It is tried again later."""
     await connection.execute(
+        # nosemgrep: formatted-sql  words of this module, nobody's input
         f"UPDATE {outbox} SET next_at = now() + $2, trouble = $3 WHERE id = $1 AND state = 'waiting'",
         row_id,
         pause,
@@ -81,6 +85,7 @@ async def postpone(connection: Connection, outbox: OutboxName, row_id: UUID, *, 
 async def count(connection: Connection, outbox: OutboxName) -> tuple[int, int]:
     """How many wait, and how many died in the last week."""
     row = await connection.fetchrow(
+        # nosemgrep: formatted-sql  words of this module, nobody's input
         f"""
         SELECT (SELECT count(*) FROM {outbox} WHERE state = 'waiting') AS waiting,
                (SELECT count(*) FROM {outbox} WHERE state = 'dead' AND created_at > now() - interval '7 days') AS dead
@@ -93,6 +98,7 @@ async def count(connection: Connection, outbox: OutboxName) -> tuple[int, int]:
 async def purge(connection: Connection, outbox: OutboxName, *, days: int, limit: int) -> int:
     """Forget what ended so many days ago; how many went."""
     result = await connection.execute(
+        # nosemgrep: formatted-sql  words of this module, nobody's input
         f"""
         DELETE FROM {outbox} WHERE id IN (
             SELECT id FROM {outbox} WHERE ended_at < now() - make_interval(days => $1) ORDER BY ended_at LIMIT $2)
@@ -114,6 +120,7 @@ def rows_to(connection: Connection, outbox: OutboxName, user_id: UserId) -> Asyn
 
 async def delete_all(connection: Connection, outbox: OutboxName, user_id: UserId) -> None:
     """Forget all that went or will go to a customer."""
+    # nosemgrep: formatted-sql  words of this module, nobody's input
     await connection.execute(f"DELETE FROM {outbox} WHERE user_id = $1", user_id)
 
 

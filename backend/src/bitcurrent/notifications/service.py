@@ -186,7 +186,8 @@ async def purge_told(connection: Connection) -> int:
     """Forget what was sent or died 90 days ago and old messages, some thousands at a time; returns how many went."""
     gone = await purge_messages(connection, limit=PURGE_ROWS_MAX)
     for outbox in (Mails.name, Texts.name):
-        gone += await repository.purge(connection, outbox, days=KEPT_DAYS, limit=PURGE_ROWS_MAX)
+        purged = await repository.purge(connection, outbox, days=KEPT_DAYS, limit=PURGE_ROWS_MAX)
+        gone += purged
     return gone
 
 

@@ -62,8 +62,9 @@ class Wallet:
         """What may leave now, asset by asset."""
         async with self._database.read() as connection:
             assets = {balance.currency for balance in await ledger.read_balances(connection, user_id)}
-            assets |= {lot.currency for lot in await provenance.lots_of(connection, user_id)}
-            assets |= {debt.currency for debt in await provenance.open_debts(connection, user_id)}
+            lots = await provenance.lots_of(connection, user_id)
+            debts = await provenance.open_debts(connection, user_id)
+        assets |= {lot.currency for lot in lots} | {debt.currency for debt in debts}
         # Prices are asked for with no transaction open.
         prices = await self._prices.usd(sorted(assets))
         moment = now()

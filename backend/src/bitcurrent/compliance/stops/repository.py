@@ -69,6 +69,7 @@ async def insert_stop(
 async def read_stop(connection: Connection, stop_id: UUID, *, lock: bool = False) -> Stop | None:
     """One stop, locked if asked for."""
     ending = "FOR UPDATE" if lock else ""
+    # nosemgrep: formatted-sql  words of this module, nobody's input
     row = await connection.fetchrow(f"SELECT {_STOP} FROM stops WHERE id = $1 {ending}", stop_id)
     return Stop(**dict(row)) if row else None
 

@@ -26,6 +26,7 @@ async def insert_campaign(connection: Connection, rules: Rules, created_by: User
     """A new version of a campaign, as a draft."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext('bonus_campaigns'))")
     row = await connection.fetchrow(
+        # nosemgrep: formatted-sql  words of this module, nobody's input
         f"""
         INSERT INTO bonus_campaigns (id, created_by, version, {_RULE_COLUMNS})
         VALUES ($1, $2, (SELECT coalesce(max(version), 0) + 1 FROM bonus_campaigns WHERE code = $3),
