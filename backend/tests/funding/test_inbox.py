@@ -196,3 +196,5 @@ async def _pay_with_a_debt(till: Till) -> None:
         "SELECT payload FROM events WHERE kind = 'deposit_credited' AND subject = $1", UUID(deposit["id"])
     )
     assert event["balances"] == [{"currency": "USD", "available": "38.5", "held": "0"}]
+    letters = "SELECT count(*) FROM mails WHERE user_id = $1 AND template = 'debt_paid'"
+    assert await till.books(letters, UUID(ann.id)) == 1, "who owes nothing more is told so, once"

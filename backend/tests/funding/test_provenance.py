@@ -15,7 +15,9 @@ from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.ledger.model import Journal, Move, available, house
 from bitcurrent.ledger.service import post
+from bitcurrent.notifications.service import Mails
 from tests.support import books
+from tests.support.card_money import vault
 
 LATER = datetime(2099, 1, 1, tzinfo=UTC)
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -40,6 +42,7 @@ async def pay_by_card(
         await post(connection, Journal(kind="test", reference=f"test:pi_{deposit_id}", moves=(move,)))
         await provenance.receive(
             connection,
+            Mails(vault(), "http://bitcurrent.test"),
             user_id=user_id,
             currency=currency,
             amount=Decimal(amount),
@@ -121,6 +124,7 @@ async def test_a_deposit_is_received_once(connection: Connection) -> None:
     for _ in range(2):
         await provenance.receive(
             connection,
+            Mails(vault(), "http://bitcurrent.test"),
             user_id=ann,
             currency="USD",
             amount=Decimal(4),

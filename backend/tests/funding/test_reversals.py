@@ -192,8 +192,7 @@ async def test_a_dispute_locks_what_remains_and_the_rest_is_owed(ann: CardMoney)
     await ann.disputed(deposit, "lost", withdrawn="100", fee="15")
     assert (await ann.money(), await ann.house("disputes")) == ((0, 0, 35), -35), "the debt stays"
     await ann.earn("100")
-    async with ann.connection.transaction():
-        await provenance.collect(ann.connection, ann.user_id, "USD")
+    await ann.collect()
     assert (await ann.money(), await ann.house("disputes")) == ((65, 0, 0), 0)
 
 
@@ -241,8 +240,8 @@ async def test_a_dispute_reversed_after_the_debt_was_given_up_repays_the_loss(an
     await ann.disputed(deposit, "lost", withdrawn="100")
     await ann.earn("10")
     [debt] = await provenance.open_debts(ann.connection, ann.user_id)
+    await ann.collect()
     async with ann.connection.transaction():
-        await provenance.collect(ann.connection, ann.user_id, "USD")
         assert await ann.disputes.write_off(ann.connection, debt.id) == 90
     assert (await ann.money(), await ann.house("losses")) == ((0, 0, 0), -90)
     with pytest.raises(DebtNotFound):

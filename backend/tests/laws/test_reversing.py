@@ -120,8 +120,7 @@ class World:
         """One step, in both."""
         name, *how = step
         await getattr(self, name)(*how)
-        async with self.money.connection.transaction():
-            await provenance.collect(self.money.connection, self.money.user_id, "USD")
+        await self.money.collect()
         there, aside, owed = await self.money.money()
         disputes = await self.money.disputes.search(self.money.connection, user_id=self.money.user_id, limit=50)
         locked = sum((one.locked for one in disputes), start=ZERO)

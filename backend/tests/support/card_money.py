@@ -37,12 +37,13 @@ class CardMoney:
     connection: Connection
     user_id: UserId
     currency: str = "USD"
+    letters: Mails = field(init=False)
     refunds: Refunds = field(init=False)
     disputes: Disputes = field(init=False)
 
     def __post_init__(self) -> None:
-        letters = Mails(vault(), "http://bitcurrent.test")
-        self.refunds, self.disputes = Refunds(letters), Disputes(letters)
+        self.letters = Mails(vault(), "http://bitcurrent.test")
+        self.refunds, self.disputes = Refunds(self.letters), Disputes(self.letters)
 
     @classmethod
     async def begin(cls, connection: Connection, currency: str = "USD", **money: str) -> "CardMoney":
@@ -64,6 +65,7 @@ class CardMoney:
             await post(self.connection, Journal(kind="test", reference=f"test:pi_{deposit_id}", moves=tuple(moves)))
             await provenance.receive(
                 self.connection,
+                self.letters,
                 user_id=self.user_id,
                 currency=self.currency,
                 amount=gross,
@@ -87,6 +89,11 @@ class CardMoney:
             source=house("venue", self.currency), target=available(self.user_id, self.currency), amount=Decimal(amount)
         )
         await post(self.connection, Journal(kind="test", reference=f"test:{new_id()}", moves=(move,)))
+
+    async def collect(self) -> None:
+        """What is owed is paid from what is there."""
+        async with self.connection.transaction():
+            await provenance.collect(self.connection, self.letters, self.user_id, self.currency)
 
     async def ask_refund(self, deposit_id: UUID, amount: str | None = None) -> Refund:
         """The customer wants it back on the card."""

@@ -85,7 +85,7 @@ async def _pay_in(ann: Holder) -> UUID:
             payment_intent=payment,
             release_at=LATER,
         )
-        await receive_many(connection, [receipt])
+        await receive_many(connection, Mails(vault(), "http://bitcurrent.test"), [receipt])
         await repository.tell_credited(connection, [deposit_id])
     return deposit_id
 

@@ -51,8 +51,7 @@ async def dispute_won(ann: Ann) -> list[str]:
     await money.spend("100060")
     await money.disputed(deposit, withdrawn="100", fee="15")
     await money.earn("25")
-    async with money.connection.transaction():
-        await provenance.collect(money.connection, money.user_id, "USD")
+    await money.collect()
     await money.disputed(deposit, "won", withdrawn="100", reinstated="100", fee="15")
     return ["dispute_reinstated", "dispute_unlock", "debt_returned"]
 

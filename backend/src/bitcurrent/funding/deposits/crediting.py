@@ -145,7 +145,7 @@ class Crediting:
             )
             for deposit, fact in fresh
         ]
-        await receive_many(connection, receipts)
+        await receive_many(connection, self._letters, receipts)
         await self._give_bonuses(connection, [deposit for deposit, _ in fresh])
         await repository.tell_credited(connection, [deposit.id for deposit, _ in fresh])
         CREDITED.inc(len(fresh))

@@ -21,6 +21,7 @@ from bitcurrent.funding.provenance.model import (
     locked_by_currency,
     owed_by_currency,
 )
+from bitcurrent.identity.ports import Letters
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.crashpoints import crash_point
 from bitcurrent.kernel.database import Connection
@@ -35,6 +36,7 @@ NOTHING: Mapping[str, Decimal] = {}
 
 async def receive(
     connection: Connection,
+    letters: Letters,
     *,
     user_id: UserId,
     currency: str,
@@ -62,10 +64,10 @@ async def receive(
     if not written:
         return Decimal(0)
     crash_point("provenance.received")
-    return await collect(connection, user_id, currency)
+    return await collect(connection, letters, user_id, currency)
 
 
-async def receive_many(connection: Connection, receipts: Sequence[Receipt]) -> None:
+async def receive_many(connection: Connection, letters: Letters, receipts: Sequence[Receipt]) -> None:
     """The same for deposits that were credited together: two statements for all who owe nothing."""
     written = await repository.insert_lots(connection, receipts)
     crash_point("provenance.received")
@@ -73,7 +75,7 @@ async def receive_many(connection: Connection, receipts: Sequence[Receipt]) -> N
     if fresh:
         debtors = await repository.find_debtors(connection, [each.user_id for each in fresh])
         for user_id, currency in sorted({(each.user_id, each.currency) for each in fresh if each.user_id in debtors}):
-            await collect(connection, user_id, currency)
+            await collect(connection, letters, user_id, currency)
 
 
 async def release_earlier(connection: Connection, deposit_id: UUID, release_at: datetime) -> None:
@@ -81,8 +83,11 @@ async def release_earlier(connection: Connection, deposit_id: UUID, release_at: 
     await repository.release_earlier(connection, deposit_id, release_at)
 
 
-async def collect(connection: Connection, user_id: UserId, currency: str) -> Decimal:
-    """Pay what the customer owes in a currency, oldest debt first, from what is available; how much was paid."""
+async def collect(connection: Connection, letters: Letters, user_id: UserId, currency: str) -> Decimal:
+    """Pay what the customer owes in a currency, oldest debt first, from what is available; how much was paid.
+
+    Who owes nothing more after it is written to.
+    """
     if not await repository.list_open_debts(connection, user_id, currency=currency):
         return Decimal(0)
     there = next((b.available for b in await lock_money(connection, user_id) if b.currency == currency), Decimal(0))
@@ -93,6 +98,9 @@ async def collect(connection: Connection, user_id: UserId, currency: str) -> Dec
             break
         await _pay(connection, debt, amount)
         paid = EXACT.add(paid, amount)
+    if paid and not await repository.list_open_debts(connection, user_id):
+        values = {"amount": plain(paid), "asset": currency}
+        await letters.queue(connection, user_id=user_id, template="debt_paid", values=values)
     return paid
 
 
@@ -283,9 +291,10 @@ async def write_off(connection: Connection, debt: Debt) -> Decimal:
     return amount
 
 
-async def collect_due(connection: Connection, *, limit: int) -> int:
+async def collect_due(connection: Connection, letters: Letters, *, limit: int) -> int:
     """Collect from customers who owe and have money of that currency again (a sale, a conversion); how many paid."""
     paid = 0
     for user_id, currency in await repository.customers_who_can_pay(connection, limit=limit):
-        paid += bool(await collect(connection, UserId(user_id), currency))
+        collected = await collect(connection, letters, UserId(user_id), currency)
+        paid += bool(collected)
     return paid

@@ -96,7 +96,7 @@ class Disputes:
         crash_point("dispute.applied")
         if known is None or (after.state, after.claim) != (before.state, before.claim):
             await self._tell(connection, after, new=known is None, changed=after.state is not before.state)
-            await provenance.collect(connection, user_id, lot.currency)
+            await provenance.collect(connection, self._letters, user_id, lot.currency)
         return await self.read(connection, before.id)
 
     async def _insert(self, connection: Connection, lot: Lot, truth: ProcessorDispute) -> Dispute:

@@ -29,6 +29,7 @@ class Reversals:
     def __init__(self, letters: Letters, approvals: Approvals, *, four_eyes_above: Decimal) -> None:
         self.refunds = Refunds(letters)
         self.disputes = Disputes(letters)
+        self._letters = letters
         self._approvals = approvals
         self._four_eyes_above = four_eyes_above
         approvals.register(
@@ -73,6 +74,10 @@ class Reversals:
             reason=words,
             address=address,
         )
+
+    async def collect_due(self, connection: Connection, *, limit: int) -> int:
+        """Collect from customers who owe and have money again; how many paid."""
+        return await provenance.collect_due(connection, self._letters, limit=limit)
 
     async def ask_write_off(
         self, connection: Connection, actor: Actor, debt_id: UUID, *, reason: str, address: str

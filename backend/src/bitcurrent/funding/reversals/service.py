@@ -293,7 +293,7 @@ class Refunds:
         if refund.taken or refund.origin != "processor":
             await _tell(connection, changed, "refund_failed")
             await self._write(connection, changed, "refund_failed", reason=failure)
-        await provenance.collect(connection, user_id, currency)
+        await provenance.collect(connection, self._letters, user_id, currency)
         return changed
 
     async def _change(

@@ -23,7 +23,6 @@ from bitcurrent.funding.ports import (
     ProcessorRefund,
     RefusedOutside,
 )
-from bitcurrent.funding.provenance import service as provenance
 from bitcurrent.funding.reversals import disputes_repository, repository
 from bitcurrent.funding.reversals.model import Dispute, DisputeState, RefundState, line_subject, pause_after
 from bitcurrent.funding.reversals.operating import Reversals
@@ -75,6 +74,7 @@ class ReversalKeeper:
     ) -> None:
         self._database = database
         self._processor = processor
+        self._reversals = reversals
         self._refunds = reversals.refunds
         self._disputes = reversals.disputes
         self._counts = counts
@@ -119,7 +119,7 @@ class ReversalKeeper:
     async def collect_due(self) -> int:
         """Collect debts from customers who have money again; how many paid."""
         return await self._database.in_transaction(
-            lambda connection: provenance.collect_due(connection, limit=COLLECT_MAX)
+            lambda connection: self._reversals.collect_due(connection, limit=COLLECT_MAX)
         )
 
     async def poll_lines(self) -> int:
@@ -131,7 +131,8 @@ class ReversalKeeper:
         for _ in range(PAGES_MAX):
             lines, more = await self._processor.balance_lines(since=since, after=after)
             for line in lines:
-                found += await self._want(line)
+                wanted = await self._want(line)
+                found += wanted
             if not more or not lines:
                 break
             after = lines[-1].id

@@ -106,4 +106,4 @@ class Bounces:
         elif await post(connection, journals.part_back(withdrawal, refund.amount, refund.id)):
             amount = plain(refund.amount)
             await self._changes.write(connection, withdrawal, "withdrawal_returned", amount=amount)
-            await provenance.collect(connection, withdrawal.user_id, withdrawal.asset)
+            await self._changes.collect(connection, withdrawal)

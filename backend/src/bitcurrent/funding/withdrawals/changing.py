@@ -88,8 +88,12 @@ class Changes:
         )
         await self.tell(connection, changed)
         if state in ENDED and (state is not State.SETTLED or changed.paid != changed.amount):
-            await provenance.collect(connection, changed.user_id, changed.asset)
+            await self.collect(connection, changed)
         return changed
+
+    async def collect(self, connection: Connection, withdrawal: Withdrawal) -> None:
+        """Money has come back from it: what its owner owes is paid first."""
+        await provenance.collect(connection, self._letters, withdrawal.user_id, withdrawal.asset)
 
     async def tell(self, connection: Connection, withdrawal: Withdrawal) -> None:
         """The event for the customer's screens, and the letter where there is one."""
