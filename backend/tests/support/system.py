@@ -51,6 +51,9 @@ COMMANDS: dict[ProcessName, str] = {"api": "serve", "worker": "worker", "live": 
 REQUESTS_PER_MINUTE = "20000"
 """Between us and the sandbox: many customers of many tests share one minute here."""
 
+OWN_ACCOUNTS = "EUR=iban:DE89370400440532013000,GBP=gb:204514:12345678,USD=us:021000021:123456789"
+"""The house's accounts at the demo's bank: there are none like them."""
+
 START_SECONDS = 30
 STOP_SECONDS = 10
 PASSWORD = "correct horse battery staple"
@@ -337,6 +340,9 @@ def _environment(database: DatabaseUrls, redis_url: str, sandbox: Sandbox) -> di
         "STRIPE_WEBHOOK_SECRET": sandbox.stripe_webhook_secret,
         "STRIPE_URL": sandbox.stripe_url,
         "SMTP_URL": sandbox.smtp_url,
+        "FX_RATES": "EUR/USD=1.25,GBP/USD=1.5",
+        "DEMO_BANK": "true",
+        "BANK_OWN_ACCOUNTS": OWN_ACCOUNTS,
         "PORT": str(port),
         "LIVE_PORT": str(live_port),
         "WORKER_PORT": str(worker_port),

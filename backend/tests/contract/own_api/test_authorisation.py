@@ -39,7 +39,10 @@ SHARED = {
     "symbol": "a market is everybody's",
     "asset": "an asset's name: the answer is about whoever asks",
     "month": "a month: the statement is of whoever asks",
+    "year": "a year: the tax report is of whoever asks",
 }
+PLACES = {"symbol": "BTC-USD", "year": "2025"}
+"""What stands in a path for what is everybody's; for all else an asset's name."""
 ANY_KEY = {"me": "tells a key about itself"}
 ASKS_ONLY = {"previewOrder": "computes, and changes nothing"}
 BODIES: dict[str, Any] = {"replaceOrder": {"limit_price": "41000"}, "changeApiKey": {"label": "renamed"}}
@@ -73,7 +76,7 @@ class House:
         self.asked[operation.id] += 1
         path = operation.path
         for name in _parameters(operation):
-            path = path.replace(f"{{{name}}}", self.belongings.get(name) or {"symbol": "BTC-USD"}.get(name, "USD"))
+            path = path.replace(f"{{{name}}}", self.belongings.get(name) or PLACES.get(name, "USD"))
         content = BODIES.get(operation.id) or self._least(operation) if body else None
         self.http.cookies.clear()
         return await self.http.request(operation.method, path, json=content, headers=who)

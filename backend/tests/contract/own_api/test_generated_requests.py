@@ -47,6 +47,11 @@ generation.max-examples = 25
 # No account for texts is set here, and that is what they answer.
 include-operation-id = ["beginPhone", "sendStepUpText", "sendLoginText"]
 checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "503"]
+
+[[operations]]
+# Nobody can sign like the processor: every body is refused with 400, which its senders understand.
+include-operation-id = ["takeProcessorEvent"]
+checks.positive_data_acceptance.expected-statuses = ["400", "413", "429"]
 """
 
 
