@@ -268,7 +268,8 @@ def cash_answer(cash: Cash, view: View) -> CashAnswer:
         available=Amount(cash.balance.available),
         held=Amount(cash.balance.held),
         total=Amount(cash.balance.total),
-        value=None if value is None else Amount(view.of(value)),
+        # In its own currency it is worth what it is, not what there and back by a rate leaves of it.
+        value=_amount(cash.balance.total if cash.currency == view.currency else value and view.of(value)),
         rate_at=cash.rate_at,
     )
 
