@@ -23,6 +23,7 @@ from bitcurrent.compliance.cases import tables as _cases
 from bitcurrent.compliance.kyc import tables as _kyc
 from bitcurrent.compliance.limits import tables as _limits
 from bitcurrent.compliance.restrictions import tables as _restrictions
+from bitcurrent.compliance.screening import tables as _screening
 from bitcurrent.compliance.stops import tables as _stops
 from bitcurrent.funding.addresses import tables as _addresses
 from bitcurrent.funding.bank_accounts import tables as _bank_accounts
@@ -53,6 +54,7 @@ from bitcurrent.web import tables as _web
 DESCRIBED = (
     _audit,
     _cases,
+    _screening,
     _kyc,
     _limits,
     _restrictions,
@@ -89,6 +91,7 @@ FUNCTION_FILES = (
     ("bitcurrent.identity", "functions.sql"),
     ("bitcurrent.compliance", "functions.sql"),
     ("bitcurrent.compliance.cases", "functions.sql"),
+    ("bitcurrent.compliance.screening", "functions.sql"),
     ("bitcurrent.compliance.kyc", "functions.sql"),
     ("bitcurrent.ledger", "functions.sql"),
     ("bitcurrent.trading", "functions.sql"),
@@ -146,6 +149,14 @@ APP_WRITES = {
     "kyc_submission_documents": "INSERT, DELETE",
     "kyc_document_links": "INSERT, UPDATE (used_at), DELETE",
     "kyc_events": "INSERT, DELETE",
+    "sanctions_lists": "INSERT (id, source, sha256, files, entries, aliases, added, removed, imported_by),"
+    " UPDATE (replaced_at)",
+    "sanctions_entries": "INSERT (id, source, key, hash, content, added_by), UPDATE (removed_by)",
+    "screening_rules": "INSERT",
+    "aml_screenings": "INSERT, UPDATE (data_key, inputs, evidence, inputs_index)",
+    "screening_dismissals": "INSERT (user_id, entry_id, inputs_index, case_id), UPDATE (revoked_at, inputs_index)",
+    "rescreenings": "INSERT (id, list_id, asked_by), UPDATE (last_user, screened, matched, finished_at)",
+    "screening_cursors": "INSERT, UPDATE (moment)",
     "limit_rules": "INSERT",
     "restrictions": "INSERT, UPDATE (ended_at, ended_by, end_reason)",
     "stops": "INSERT, UPDATE (ended_at, ended_by, end_reason)",

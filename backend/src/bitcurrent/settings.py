@@ -85,6 +85,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stripe_api_key: str = ""
     stripe_webhook_secret: str = ""
     stripe_url: str = "https://api.stripe.com"
+    # Whoever checks identities: without address and key every check is made by people; without the webhooks' secret
+    # their webhooks are refused, and the provider is asked again and again.
+    identity_url: str = ""
+    identity_api_key: str = ""
+    identity_webhook_secret: str = ""
     # Whether the processor pays out to our bank by itself: then payouts are booked, otherwise each one is a break.
     stripe_payouts: Literal["none", "automatic"] = "none"
     reconcile_seconds: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 60

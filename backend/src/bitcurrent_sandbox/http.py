@@ -20,6 +20,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODY_MAX: Final = 1024 * 1024
+UPLOADS: Final = ("/idcheck/", 16 * BODY_MAX)
+"""Where files are sent to, and how large they may be."""
 _READ_SECONDS: Final = 30.0
 _json = msgspec.json.Encoder(decimal_format="number")
 _read_json = msgspec.json.Decoder(float_hook=Decimal)
@@ -84,6 +86,7 @@ def json_reply(value: Any, status: int = 200) -> Reply:
 async def read_request(scope: Scope, receive: Receive) -> Request:
     """Read the whole request; raises BadBody past the size limit, TimeoutError when it trickles."""
     body = bytearray()
+    largest = UPLOADS[1] if scope["path"].startswith(UPLOADS[0]) else BODY_MAX
     async with asyncio.timeout(_READ_SECONDS):
         more = True
         while more:
@@ -91,7 +94,7 @@ async def read_request(scope: Scope, receive: Receive) -> Request:
             if message["type"] == "http.disconnect":
                 raise Hangup
             body += message.get("body", b"")
-            if len(body) > BODY_MAX:
+            if len(body) > largest:
                 raise BadBody("request body is too large")
             more = message.get("more_body", False)
     return Request(

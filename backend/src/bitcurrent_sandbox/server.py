@@ -30,6 +30,9 @@ from bitcurrent_sandbox.http import (
     send_half,
     send_reply,
 )
+from bitcurrent_sandbox.idcheck import API as IDCHECK
+from bitcurrent_sandbox.idcheck import PREFIX as IDCHECK_CONTROL
+from bitcurrent_sandbox.idcheck import IdentityChecks
 from bitcurrent_sandbox.mailbox import PREFIX as MAILBOX
 from bitcurrent_sandbox.mailbox import Mailbox
 from bitcurrent_sandbox.phone import API as TWILIO
@@ -89,7 +92,7 @@ class Site:
     def __init__(self, venue: Venue, lines: Lines, mailbox: Mailbox, processor: Processor) -> None:
         self._venue = venue
         self._lines = lines
-        phone, rates = Phone(venue.options.secret), Rates()
+        phone, rates, identities = Phone(venue.options.secret), Rates(), IdentityChecks(venue.options.secret)
         pages = Pages(
             store=processor.store,
             payments=processor.payments,
@@ -108,6 +111,8 @@ class Site:
             (RATES, rates.answer),
             (PHONE, phone.answer),
             (TWILIO + "/", phone.take),
+            (IDCHECK + "/", identities.take),
+            (IDCHECK_CONTROL, identities.answer),
         )
         self._page = resources.files("bitcurrent_sandbox").joinpath("page.html").read_bytes()
 

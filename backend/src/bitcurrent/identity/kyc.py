@@ -45,7 +45,19 @@ def requires_kyc(level: KycLevel) -> Guard:
     return stands_for(guard, "kyc", f"An identity verified up to the level `{level}`.")
 
 
-async def kyc_level_of(connection: Session, user_id: UserId) -> KycLevel:
-    """How far a customer has been verified by now."""
-    found: KycLevel | None = await connection.fetchval("SELECT kyc_level FROM users WHERE id = $1", user_id)
+async def kyc_level_of(connection: Session, user_id: UserId, *, lock: bool = False) -> KycLevel:
+    """How far a customer has been verified by now; locked, neither the level nor the profile changes meanwhile."""
+    query = "SELECT kyc_level FROM users WHERE id = $1"
+    found: KycLevel | None = await connection.fetchval(f"{query} FOR NO KEY UPDATE" if lock else query, user_id)
     return found or "none"
+
+
+async def set_kyc_level(connection: Session, user_id: UserId, level: KycLevel) -> KycLevel:
+    """Set how far a customer is verified, in the transaction that keeps the evidence; the level before.
+
+    Only compliance calls this.
+    """
+    before = await kyc_level_of(connection, user_id, lock=True)
+    if before != level:
+        await connection.execute("UPDATE users SET kyc_level = $2 WHERE id = $1", user_id, level)
+    return before

@@ -70,6 +70,9 @@ def settings_of(copy: Copy, credentials: Credentials, servers: Servers) -> dict[
         "BITCURRENT_STRIPE_API_KEY": f"sk_test_{credentials.venue_secret_key}",
         "BITCURRENT_STRIPE_WEBHOOK_SECRET": f"whsec_{credentials.venue_secret_key}",
         "BITCURRENT_STRIPE_URL": f"{copy.sandbox_url}/stripe",
+        "BITCURRENT_IDENTITY_URL": f"{copy.sandbox_url}/idcheck",
+        "BITCURRENT_IDENTITY_API_KEY": f"idcheck_{credentials.venue_secret_key}",
+        "BITCURRENT_IDENTITY_WEBHOOK_SECRET": f"idsec_{credentials.venue_secret_key}",
         # Accounts that there are not, at a bank that pays nobody: withdrawals of the demo arrive by themselves.
         "BITCURRENT_DEMO_BANK": "true",
         "BITCURRENT_BANK_OWN_ACCOUNTS": (

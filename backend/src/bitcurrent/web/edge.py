@@ -172,8 +172,9 @@ class Edge:
         scope["path"] = clean_line(scope["path"], field="path")
         scope["query_string"] = clean_query(scope["query_string"])
         length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > (exchange.operation.body_bytes or BODY_BYTES_MAX):
-            raise BodyTooLarge
+        bytes_max = exchange.operation.body_bytes or BODY_BYTES_MAX
+        if length.isdigit() and int(length) > bytes_max:
+            raise BodyTooLarge(bytes_max)
 
     def _complete(self, given: Any, exchange: "Exchange", request_id: str) -> list[tuple[bytes, bytes]]:
         """The answer's headers: its own, the chain's, and what every answer carries unless they say otherwise."""

@@ -31,10 +31,10 @@ class BodyTooLarge(errors.Refusal):
     code = "body_too_large"
     title = "Body too large"
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_max: int = BODY_BYTES_MAX) -> None:
         super().__init__(
-            f"The body is too large: at most {BODY_BYTES_MAX // 1024} kB. Nothing was done.",
-            details={"bytes_max": str(BODY_BYTES_MAX)},
+            f"The body is too large: at most {bytes_max // 1024:,} kB. Nothing was done.",
+            details={"bytes_max": str(bytes_max)},
         )
 
 

@@ -24,7 +24,7 @@ from bitcurrent.web.problems import REDIS_ERRORS
 
 log = structlog.get_logger()
 
-RateName = Literal["public", "read", "write", "money", "login", "bot", "webhook"]
+RateName = Literal["public", "read", "write", "money", "login", "bot", "webhook", "upload"]
 SubjectKind = Literal["address", "account", "key"]
 
 LEASE_SECONDS = 1.0
@@ -72,6 +72,8 @@ RATES: dict[RateName, Rate] = {
         Rate("login", 60, address=60, closed=True),
         # Signed messages of those whom we work with, from a few addresses; each is proven before it costs anything.
         Rate("webhook", 60, address=60_000),
+        # Files of some megabytes, each of which is decoded and made anew.
+        Rate("upload", 3_600, address=600, account=60, closed=True),
     )
 }
 

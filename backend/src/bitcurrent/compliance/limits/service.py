@@ -96,6 +96,15 @@ class Limits:
             standing.append(stand(rule, found[key]))
         return standing
 
+    async def of_level(
+        self, connection: Connection, *, product: Product, level: Level, user_id: UserId
+    ) -> Sequence[Rule]:
+        """The rules for every asset that a customer would have at a level, their own ones included."""
+        rules = await repository.read_rules(
+            connection, product=product, level=level, asset="", user_id=user_id, moment=now()
+        )
+        return choose(rules)
+
     async def rules(
         self,
         connection: Connection,
