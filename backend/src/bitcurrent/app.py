@@ -23,11 +23,13 @@ from bitcurrent.backoffice import (
     wallet_transfer_routes,
 )
 from bitcurrent.backoffice import deposit_routes as deposit_desk_routes
+from bitcurrent.backoffice import kyc_routes as kyc_desk_routes
 from bitcurrent.backoffice import reconciliation_routes as reconciliation_desk_routes
 from bitcurrent.backoffice import reversal_routes as backoffice_reversal_routes
 from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.backoffice import withdrawal_routes as admin_withdrawal_routes
 from bitcurrent.botapi import routes as botapi_routes
+from bitcurrent.compliance.kyc import routes as kyc_routes
 from bitcurrent.compliance.stops import routes as stops_routes
 from bitcurrent.funding.addresses import routes as address_routes
 from bitcurrent.funding.bank_accounts import routes as bank_account_routes
@@ -93,6 +95,8 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *deposit_desk_routes.ROUTES,
     *case_routes.ROUTES,
     *limits_routes.ROUTES,
+    *kyc_routes.ROUTES,
+    *kyc_desk_routes.ROUTES,
     *stops_routes.ROUTES,
     *letters_routes.ROUTES,
     *notification_routes.ROUTES,

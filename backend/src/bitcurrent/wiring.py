@@ -13,6 +13,14 @@ from redis.asyncio import Redis
 from bitcurrent.botapi.service import BotApi
 from bitcurrent.compliance.cases.service import Cases
 from bitcurrent.compliance.cases.service import erase as erase_cases
+from bitcurrent.compliance.kyc.asking import Asking
+from bitcurrent.compliance.kyc.deciding import Reviews
+from bitcurrent.compliance.kyc.export import erase as erase_verifications
+from bitcurrent.compliance.kyc.export import export_with as export_verifications_with
+from bitcurrent.compliance.kyc.lasting import Lasting
+from bitcurrent.compliance.kyc.links import DocumentLinks
+from bitcurrent.compliance.kyc.service import Kyc
+from bitcurrent.compliance.kyc.side import open_kyc
 from bitcurrent.compliance.limits.service import Limits
 from bitcurrent.compliance.restrictions.service import may_log_in
 from bitcurrent.compliance.stops.service import Stops
@@ -61,6 +69,7 @@ from bitcurrent.integrations.alpaca.adapter import AlpacaVenue
 from bitcurrent.integrations.alpaca.data import AlpacaData
 from bitcurrent.integrations.alpaca.wallets import AlpacaWallets
 from bitcurrent.integrations.ecb.adapter import EcbRates
+from bitcurrent.integrations.idcheck.adapter import IdcheckProvider
 from bitcurrent.integrations.stripe.adapter import StripeProcessor
 from bitcurrent.integrations.twilio.adapter import TwilioTexts
 from bitcurrent.kernel.cache import connect_redis
@@ -142,6 +151,11 @@ class Brokerage:
     admin_networks: Networks
     approvals: Approvals
     cases: Cases
+    kyc: Kyc
+    kyc_reviews: Reviews
+    kyc_lasting: Lasting
+    kyc_links: DocumentLinks
+    identity_asking: Asking
     limits: Limits
     stops: Stops
     breaks: Breaks
@@ -224,8 +238,9 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 export_withdrawals,
                 export_reversals,
                 export_bank_accounts_with(identity.vault),
+                export_verifications_with(identity.vault),
             ),
-            erases=(erase_letters, erase_addresses, erase_bank_accounts, erase_cases),
+            erases=(erase_letters, erase_addresses, erase_bank_accounts, erase_cases, erase_verifications),
         )
         prices = UsdPrices(market_data, exchange_rates)
         coins = open_wallet_side(
@@ -250,7 +265,16 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             refunds=reversals.refunds,
             more_rails=(coins.rail,),
         )
-        stops = Stops(approvals)
+        stops, cases = Stops(approvals), Cases(identity.vault)
+        verifying = open_kyc(
+            database=database,
+            vault=identity.vault,
+            privacy=privacy,
+            letters=letters,
+            approvals=approvals,
+            cases=cases,
+            provider=await stack.enter_async_context(IdcheckProvider.connect(settings)),
+        )
         yield Brokerage(
             settings=settings,
             database=database,
@@ -302,7 +326,12 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             statements=Statements(database, market_data, identity, privacy),
             admin_networks=settings.open_admin_networks(),
             approvals=approvals,
-            cases=Cases(identity.vault),
+            cases=cases,
+            kyc=verifying.kyc,
+            kyc_reviews=verifying.reviews,
+            kyc_lasting=verifying.lasting,
+            kyc_links=verifying.links,
+            identity_asking=verifying.asking,
             limits=limits,
             stops=stops,
             breaks=Breaks(approvals, stops),

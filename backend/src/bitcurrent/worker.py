@@ -16,6 +16,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from bitcurrent.audit.tasks import AuditKeeper
+from bitcurrent.compliance.kyc.tasks import IdentityKeeper
 from bitcurrent.funding.addresses.tasks import Teller
 from bitcurrent.funding.conversions.tasks import tend_conversions
 from bitcurrent.funding.deposits.tasks import DepositKeeper
@@ -121,6 +122,12 @@ class Worker:
         self._reversals = ReversalKeeper(
             brokerage.database, brokerage.processor, brokerage.reversals, counts=self._counts
         )
+        self._identities = IdentityKeeper(
+            database=brokerage.database,
+            asking=brokerage.identity_asking,
+            lasting=brokerage.kyc_lasting,
+            counts=self._counts,
+        )
         self._desk: Desk | None = None
         self._venue: AlpacaVenue | None = None
 
@@ -170,6 +177,7 @@ class Worker:
                 asyncio.create_task(self._teller.run()),
                 asyncio.create_task(Scribe(brokerage.database, brokerage.letters, self._counts).run()),
                 asyncio.create_task(self._inbox.run()),
+                asyncio.create_task(self._identities.run()),
                 asyncio.create_task(self._deposits.run()),
                 asyncio.create_task(self._reversals.run()),
                 asyncio.create_task(self._texter.run()),
@@ -298,6 +306,11 @@ class Worker:
             "texts_dead": ("Texts of the last week that could not be sent and are given up.", self._texter.dead),
             "processor_events_waiting": ("Webhooks that are kept and not applied so far.", self._inbox.waiting),
             "processor_events_troubled": ("Those of them that failed again and again.", self._inbox.troubled),
+            "kyc_waiting": ("Submissions to be verified that wait for people.", self._identities.waiting_for_people),
+            "kyc_asked": (
+                "Submissions to be verified that wait for the provider.",
+                self._identities.waiting_for_provider,
+            ),
             "deposits_waiting": ("Deposits that the poll looks after.", self._deposits.waiting),
             "deposits_flagged": ("Deposits that need a person.", self._deposits.problems),
             "refunds_open": ("Refunds that the processor does not have so far.", self._reversals.open),

@@ -22,7 +22,7 @@ from bitcurrent.market_data.schemas import (
     trade_answer,
 )
 from bitcurrent.market_data.service import MarketData
-from bitcurrent.web.answers import CACHEABLE
+from bitcurrent.web.answers import CACHEABLE, JSON_ONLY
 from bitcurrent.web.pages import (
     LIMIT_DEFAULT,
     CursorText,
@@ -61,7 +61,7 @@ class InvalidTime(Invalid):
     operation_id="listMarkets",
     summary="All markets with their prices",
     tags=TAGS,
-    opt={"exclude_from_compression": True},  # compressed here, once for everyone
+    opt={"exclude_from_compression": True, JSON_ONLY: True},  # written and compressed here, once for everyone
     responses={304: ResponseSpec(None, description="No figure has changed.", generate_examples=False)},
 )
 async def list_markets(

@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 CACHEABLE = "cacheable"
 """A public read with `opt={CACHEABLE: True}` carries an entity tag and answers 304 to whoever has it already."""
+JSON_ONLY = "json_only"
+"""A read with `opt={JSON_ONLY: True}` makes its own bytes: its list has no other form."""
 
 _CACHING = {"Cache-Control": "public, no-cache"}
 
@@ -47,7 +49,7 @@ def takes_fields(handler: Any) -> bool:
 @lru_cache(maxsize=2_000)
 def offers_csv(handler: Any) -> bool:
     """Whether the answer is a list in pages, which can be had as CSV. What caches keep has one form only."""
-    return CACHEABLE not in handler.opt and gives_csv(handler)
+    return not {CACHEABLE, JSON_ONLY} & set(handler.opt) and gives_csv(handler)
 
 
 @lru_cache(maxsize=2_000)

@@ -18,6 +18,7 @@ from bitcurrent.funding.conversions.model import (
     QuoteUsed,
     Terms,
     convert_journal,
+    currency_named,
     terms_of,
     usd_worth,
 )
@@ -54,8 +55,9 @@ class Conversions:
     ) -> Quote:
         """Terms that hold for 15 seconds; nothing is set aside for them.
 
-        Raises what `terms_of` raises, RateStale, NotConfigured, Unavailable, Stopped.
+        Raises what `terms_of` raises (UnknownCurrency before anybody is asked for a rate), RateStale, NotConfigured, Unavailable, Stopped.
         """
+        currency_named(from_currency, "from"), currency_named(to_currency, "to")
         # The rate first, which may be asked for outside: no transaction waits for that.
         middle = await self._rates.middle(from_currency, to_currency)
         terms = terms_of(
