@@ -21,6 +21,7 @@ from bitcurrent.backoffice import (
     limits_routes,
     lost_factor_routes,
     wallet_transfer_routes,
+    withdrawal_terms_routes,
 )
 from bitcurrent.backoffice import deposit_routes as deposit_desk_routes
 from bitcurrent.backoffice import kyc_routes as kyc_desk_routes
@@ -30,6 +31,7 @@ from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.backoffice import withdrawal_routes as admin_withdrawal_routes
 from bitcurrent.botapi import routes as botapi_routes
 from bitcurrent.compliance.kyc import routes as kyc_routes
+from bitcurrent.compliance.conduct import routes as conduct_routes
 from bitcurrent.compliance.stops import routes as stops_routes
 from bitcurrent.funding.addresses import routes as address_routes
 from bitcurrent.funding.bank_accounts import routes as bank_account_routes
@@ -97,7 +99,9 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *limits_routes.ROUTES,
     *kyc_routes.ROUTES,
     *kyc_desk_routes.ROUTES,
+    *withdrawal_terms_routes.ROUTES,
     *stops_routes.ROUTES,
+    *conduct_routes.ROUTES,
     *letters_routes.ROUTES,
     *notification_routes.ROUTES,
     *botapi_routes.ROUTES,

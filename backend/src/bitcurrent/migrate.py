@@ -163,6 +163,7 @@ APP_WRITES = {
     "bank_accounts": "INSERT, UPDATE (removed_at, data_key, details)",
     "withdrawals": "INSERT, UPDATE (state, reason, held, paid, network_fee_paid, reference, details, screening,"
     " screening_reference, batch_id, unknown_since, finished_at, claimed_until, next_at, attempts, updated_at)",
+    "withdrawal_terms": "INSERT",
     "payout_batches": "INSERT",
     "bank_files": "INSERT",
     "bank_lines": "INSERT",

@@ -53,6 +53,7 @@ from bitcurrent.funding.withdrawals.model import RailName
 from bitcurrent.funding.withdrawals.ports import Rail
 from bitcurrent.funding.withdrawals.prices import UsdPrices
 from bitcurrent.funding.withdrawals.service import Withdrawals
+from bitcurrent.funding.withdrawals.terms import WithdrawalTerms
 from bitcurrent.identity.accounts.service import Accounts
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.factors.enrolment import Enrolment
@@ -135,6 +136,7 @@ class Brokerage:
     wallets: Wallets
     lost_transfers: LostTransfers
     withdrawals: Withdrawals
+    withdrawal_terms: WithdrawalTerms
     deciding: Deciding
     bank_accounts: BankAccounts
     payouts: Payouts
@@ -308,6 +310,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             wallets=coins.wallets,
             lost_transfers=coins.lost,
             withdrawals=desk.withdrawals,
+            withdrawal_terms=desk.terms,
             deciding=desk.deciding,
             bank_accounts=desk.bank_accounts,
             payouts=desk.payouts,

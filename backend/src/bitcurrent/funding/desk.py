@@ -18,6 +18,7 @@ from bitcurrent.funding.withdrawals.deciding import Deciding
 from bitcurrent.funding.withdrawals.model import RailName
 from bitcurrent.funding.withdrawals.ports import Prices, Rail, Screening
 from bitcurrent.funding.withdrawals.service import Withdrawals
+from bitcurrent.funding.withdrawals.terms import WithdrawalTerms
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.ports import Letters
 from bitcurrent.identity.privacy.service import Privacy
@@ -32,6 +33,7 @@ class WithdrawalDesk:
 
     rails: dict[RailName, Rail]
     withdrawals: Withdrawals
+    terms: WithdrawalTerms
     deciding: Deciding
     bank_accounts: BankAccounts
     payouts: Payouts
@@ -55,8 +57,9 @@ def open_desk(
     """Put the desk together. Nothing is asked of anybody yet; raises ValueError for accounts that cannot be read."""
     wait = timedelta(seconds=settings.destination_wait_seconds)
     bank_accounts = BankAccounts(vault=vault, privacy=privacy, letters=letters, wait=wait)
+    cards = CardRail(database=database, refunds=refunds, processor=processor)
     every: tuple[Rail, ...] = (
-        CardRail(database=database, refunds=refunds, processor=processor),
+        cards,
         BankRail(bank_accounts),
         *more_rails,
     )
@@ -68,11 +71,13 @@ def open_desk(
         limits=limits,
         letters=letters,
         secret_key=settings.secret_key,
+        cards=cards,
     )
     refunds.bounced = Bounces(withdrawals.changes).hear
     return WithdrawalDesk(
         rails=rails,
         withdrawals=withdrawals,
+        terms=WithdrawalTerms(approvals),
         deciding=Deciding(
             changes=withdrawals.changes,
             approvals=approvals,

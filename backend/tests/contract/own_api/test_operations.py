@@ -199,6 +199,7 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         withdrawal_operations.bank_accounts,
         withdrawal_operations.withdrawals,
         withdrawal_operations.payouts,
+        withdrawal_operations.terms,
         reversal_operations.refunds,
         reversal_operations.disputes_and_debts,
         proof_operations.solvency,

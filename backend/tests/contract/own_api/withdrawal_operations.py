@@ -137,3 +137,22 @@ async def _reviewed(house: House, pat: Person, account: str) -> str:
     async with house.brokerage.database.transaction() as connection:
         await house.brokerage.deciding.screen(connection, UUID(asked["id"]))
     return str(asked["id"])
+
+
+async def terms(house: House) -> None:
+    """What withdrawals cost: told to customers, changed by two of finance."""
+    pat = await register(house.http)
+    clerk, boss, helper = [await house.operator(role) for role in ("finance", "finance", "support")]
+    told = await house.ask_as(pat, "GET", "/api/withdrawals/terms", 200)
+    assert {each["rail"] for each in told["items"]} == {"card_refund", "bank", "wallet"}
+    await house.nobody("GET", "/api/withdrawals/terms")
+    path = "/api/admin/withdrawal-terms"
+    wish = {"rail": "bank", "asset": "GBP", "minimum": "5", "maximum": "5000", "fee": "0.5", **WHY}
+    asked = await house.from_the_office(clerk, "POST", path, 202, wish)
+    await house.from_the_office(clerk, "POST", path, 409, wish)
+    await house.from_the_office(clerk, "POST", path, 422, {**wish, "asset": "BTC"})
+    await house.from_the_office(helper, "POST", path, 403, wish)
+    await house.from_the_office(boss, "POST", f"/api/admin/approvals/{asked['id']}/grant", 200)
+    (newest,) = (await house.from_the_office(clerk, "GET", path, 200, rail="bank", limit=1))["items"]
+    assert (newest["fee"], newest["approval_id"]) == ("0.5", asked["id"])
+    await house.from_the_office(clerk, "GET", path, 422, rail="pigeon")

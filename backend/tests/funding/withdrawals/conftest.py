@@ -189,6 +189,7 @@ async def desk(module_database_urls: DatabaseUrls, redis_server: RedisServer) ->
         module_database_urls,
         redis_server.url,
         bank_holder="BitCurrent Ltd",
+        stripe_api_key="sk_test_nobody",
         fx_rates="EUR/USD=1.1,GBP/USD=1.25",
     )
     async with running_api(settings) as (http, app), client_from(app, OFFICE) as office:

@@ -81,6 +81,7 @@ async def insert_refund(
 
 async def find_refund(connection: Connection, refund_id: UUID, *, lock: bool = False) -> Refund | None:
     """A refund by our id."""
+    # nosemgrep: formatted-sql  words of this module, nobody's input
     row = await connection.fetchrow(f"{_SELECT} WHERE id = $1{' FOR UPDATE' if lock else ''}", refund_id)
     return _refund(row) if row else None
 
@@ -114,6 +115,14 @@ async def list_refunds(
         limit,
     )
     return [_refund(row) for row in rows]
+
+
+async def lots_with_failures(connection: Connection, user_id: UUID) -> frozenset[UUID]:
+    """A customer's card deposits whose card did not take a refund."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT lot_id FROM refunds WHERE user_id = $1 AND state = 'failed'", user_id
+    )
+    return frozenset(row["lot_id"] for row in rows)
 
 
 async def list_holding(connection: Connection, user_id: UUID, currency: str | None, *, limit: int) -> list[Refund]:
@@ -161,6 +170,7 @@ async def change_refund(
 async def claim_due(connection: Connection, *, limit: int, lease: timedelta) -> list[DueRefund]:
     """Refunds whose time has come; nobody else gets them until the lease is over. What was not sent is `sending`."""
     rows = await connection.fetch(
+        # nosemgrep: formatted-sql  words of this module, nobody's input
         f"""
         WITH due AS (
             SELECT r.id, l.payment_intent FROM refunds r JOIN lots l ON l.id = r.lot_id

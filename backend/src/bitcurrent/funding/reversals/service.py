@@ -139,11 +139,25 @@ class Refunds:
         """The refunds that a withdrawal is paid by; each says its state, amount and failure."""
         return await repository.list_refunds(connection, withdrawal_id=withdrawal_id, limit=1_000)
 
-    async def refundable(self, connection: Connection, user_id: UserId, currency: str) -> Decimal:
-        """How much could go back to the customer's cards now, whatever there is in the balance."""
+    async def refundable(
+        self,
+        connection: Connection,
+        user_id: UserId,
+        currency: str,
+        *,
+        days: int = REFUND_DAYS_MAX,
+        untried: bool = False,
+    ) -> Decimal:
+        """How much could go back to the customer's cards now, whatever there is in the balance.
+
+        Of the deposits of the last `days`; with `untried` without those whose card has refused a refund before.
+        """
+        tried = await repository.lots_with_failures(connection, user_id) if untried else frozenset()
+        oldest = now() - timedelta(days=days)
         total = ZERO
         for lot in await self._refundable_lots(connection, user_id, currency):
-            total = EXACT.add(total, lot.refundable)
+            if lot.created_at > oldest and lot.id not in tried:
+                total = EXACT.add(total, lot.refundable)
         return total
 
     async def _refundable_lots(self, connection: Connection, user_id: UserId, currency: str) -> list[Lot]:

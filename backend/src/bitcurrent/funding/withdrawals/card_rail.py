@@ -49,6 +49,12 @@ class CardRail:
         # What goes back to the card that may still take it back anyway needs no release.
         return Destination(id=None, label=LABEL, returns=min(amount, locked))
 
+    async def due(self, connection: Any, *, user_id: UserId, asset: str, days: int) -> Decimal:
+        """See ports.Cards. What a card did not take before is not asked of it again."""
+        if not self._processor.configured:
+            return Decimal(0)
+        return await self._refunds.refundable(connection, user_id, asset, days=days, untried=True)
+
     async def quote(self, *, user_id: UserId, asset: str, destination: UUID | None, amount: Decimal) -> Quote:
         """The processor keeps the fee of the deposit, and takes none for a refund."""
         return Quote()

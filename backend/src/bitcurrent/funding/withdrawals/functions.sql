@@ -85,3 +85,10 @@ ALTER TABLE withdrawals ENABLE ALWAYS TRIGGER withdrawals_are_kept;
 ALTER TABLE withdrawals ENABLE ALWAYS TRIGGER withdrawals_write_steps;
 ALTER TABLE withdrawal_steps ENABLE ALWAYS TRIGGER steps_are_kept;
 ALTER TABLE withdrawal_steps ENABLE ALWAYS TRIGGER steps_stay;
+
+CREATE OR REPLACE TRIGGER withdrawal_terms_are_kept BEFORE UPDATE OR DELETE ON withdrawal_terms
+FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER withdrawal_terms_are_not_emptied BEFORE TRUNCATE ON withdrawal_terms
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE withdrawal_terms ENABLE ALWAYS TRIGGER withdrawal_terms_are_kept;
+ALTER TABLE withdrawal_terms ENABLE ALWAYS TRIGGER withdrawal_terms_are_not_emptied;

@@ -115,51 +115,59 @@ def may_follow(before: State, after: State) -> bool:
     return after in TRANSITIONS[before]
 
 
+FIAT = ("USD", "EUR", "GBP")
+PLACES: Mapping[RailName, int] = {"card_refund": 2, "bank": 2, "wallet": 9}
+"""How finely a rail pays."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What may be withdrawn of an asset by a rail, in units of the asset. `fee` is ours."""
+    """What may be withdrawn by a rail from a moment on, in units of the asset. `fee` is ours.
 
-    asset: str
+    Without an asset it is about all that have no terms of their own. What came by card in the last `card_first_days`
+    goes back there before a bank gets any; 0 where the customer may choose.
+    """
+
+    version: int
     rail: RailName
+    asset: str | None
     minimum: Decimal
     maximum: Decimal
-    places: int
     fee: Decimal
+    card_first_days: int
+    effective_from: datetime
+
+    @property
+    def places(self) -> int:
+        """The decimals that the rail can pay."""
+        return PLACES[self.rail]
 
 
-FIAT = ("USD", "EUR", "GBP")
-COIN_PLACES = 9
-_COIN_MAXIMUM = Decimal(1_000_000_000)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermsRecord:
+    """Terms with who made them: `approval_id` leads to who asked and who granted; none came with the house."""
+
+    terms: Terms
+    created_at: datetime
+    reason: str
+    approval_id: UUID | None
 
 
-def terms_of(asset: str, rail: RailName) -> Terms | None:
-    """The terms; None when this asset does not leave by this rail."""
-    if (asset in FIAT) == (rail == "wallet"):
-        return None
-    step = Decimal(1).scaleb(-COIN_PLACES)
-    match rail:
-        case "card_refund":
-            return Terms(asset=asset, rail=rail, minimum=Decimal(1), maximum=Decimal(50_000), places=2, fee=Decimal(0))
-        case "bank":
-            return Terms(
-                asset=asset, rail=rail, minimum=Decimal(10), maximum=Decimal(100_000), places=2, fee=Decimal(1)
-            )
-        case "wallet":
-            return Terms(
-                asset=asset, rail=rail, minimum=step, maximum=_COIN_MAXIMUM, places=COIN_PLACES, fee=Decimal(0)
-            )
+def leaves_by(asset: str, rail: RailName) -> bool:
+    """Whether an asset leaves by this rail: coins by the wallet, money by the others."""
+    return (asset in FIAT) == (rail != "wallet")
 
 
-def check_amount(terms: Terms, amount: Decimal) -> None:
+def check_amount(terms: Terms, asset: str, amount: Decimal) -> None:
     """Raise AmountOutOfBounds for zero, too little, too much, or more decimals than the rail can pay."""
     if places(amount) > terms.places:
-        raise AmountOutOfBounds(f"{terms.asset} is paid with at most {terms.places} decimals.", terms.places, terms)
+        raise AmountOutOfBounds(f"{asset} is paid with at most {terms.places} decimals.", terms.places, asset)
     if amount < terms.minimum:
         limit = plain(terms.minimum)
-        raise AmountOutOfBounds(f"At least {limit} {terms.asset} can be withdrawn by {WAYS[terms.rail]}.", limit, terms)
+        raise AmountOutOfBounds(f"At least {limit} {asset} can be withdrawn by {WAYS[terms.rail]}.", limit, asset)
     if amount > terms.maximum:
         limit = plain(terms.maximum)
-        raise AmountOutOfBounds(f"At most {limit} {terms.asset} at once by {WAYS[terms.rail]}.", limit, terms)
+        raise AmountOutOfBounds(f"At most {limit} {asset} at once by {WAYS[terms.rail]}.", limit, asset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,8 +272,8 @@ class AmountOutOfBounds(Invalid):
 
     code = "withdrawal_amount"
 
-    def __init__(self, what: str, limit: str | int, terms: Terms) -> None:
-        super().__init__(what, field="amount", details={"limit": str(limit), "asset": terms.asset})
+    def __init__(self, what: str, limit: str | int, asset: str) -> None:
+        super().__init__(what, field="amount", details={"limit": str(limit), "asset": asset})
 
 
 class FeeChanged(Conflict):
@@ -308,12 +316,15 @@ class CardFirst(Conflict):
     """Money that came by card goes back to that card before it goes to a bank."""
 
     code = "card_first"
+    title = "To the card first"
 
-    def __init__(self, refundable: Decimal, currency: str) -> None:
+    def __init__(self, refundable: Decimal, currency: str, days: int) -> None:
         super().__init__(
-            f"{plain(refundable)} {currency} came by card and can go back there: withdraw that to the card first.",
+            f"{plain(refundable)} {currency} came by card in the last {days} days and has to go back there before "
+            f"anything goes to a bank: withdraw {plain(refundable)} {currency} with the destination 'card', then the "
+            "rest to your bank account. If the card does not take it, the bank is open to you.",
             field="destination",
-            details={"refundable": plain(refundable), "currency": currency},
+            details={"refundable": plain(refundable), "currency": currency, "days": str(days), "destination": "card"},
         )
 
 

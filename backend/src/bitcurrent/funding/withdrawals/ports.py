@@ -108,6 +108,14 @@ class Screening(Protocol):
         ...
 
 
+class Cards(Protocol):
+    """The cards that have paid."""
+
+    async def due(self, connection: Any, *, user_id: UserId, asset: str, days: int) -> Decimal:
+        """What came by card in the last days and can go back there; nothing where cards cannot be paid at all."""
+        ...
+
+
 class Prices(Protocol):
     """What things are worth."""
 

@@ -16,15 +16,20 @@ from bitcurrent.funding.withdrawals.schemas import (
     WithdrawalAnswer,
     WithdrawalDetail,
     WithdrawalRequest,
+    WithdrawalTermsAnswer,
+    WithdrawalTermsList,
     quote_answer,
+    terms_answer,
     withdrawal_answer,
     withdrawal_detail,
 )
 from bitcurrent.funding.withdrawals.service import Withdrawals
+from bitcurrent.funding.withdrawals.terms import WithdrawalTerms
 from bitcurrent.identity.factors.guards import requires_fresh_factor
 from bitcurrent.identity.guards import CurrentActor, requires_scope, requires_session
 from bitcurrent.identity.kyc import kyc_level_of, requires_kyc
 from bitcurrent.identity.verified import requires_verified_email
+from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.web.addresses import Addresses
 from bitcurrent.web.chain import RATE, REPEATABLE
@@ -172,6 +177,25 @@ async def list_withdrawals(
 
 
 @get(
+    "/api/withdrawals/terms",
+    operation_id="readWithdrawalTerms",
+    summary="What withdrawals cost, and how much may leave at once",
+    tags=TAGS,
+    guards=[requires_scope("read")],
+)
+async def read_withdrawal_terms(
+    withdrawal_terms: NamedDependency[WithdrawalTerms], database: Where, fields: Fields = None
+) -> WithdrawalTermsList | dict[str, Any]:
+    """In force, and announced: an asset's own terms go before those of its rail. Your limits stand beside them."""
+    async with database.read() as connection:
+        found = await withdrawal_terms.announced(connection)
+    moment = now()
+    return choose_fields(
+        WithdrawalTermsList(items=[terms_answer(terms, moment) for terms in found]), fields, WithdrawalTermsAnswer
+    )
+
+
+@get(
     "/api/withdrawals/{withdrawal_id:uuid}",
     operation_id="readWithdrawal",
     summary="One withdrawal with its steps",
@@ -192,5 +216,6 @@ ROUTES = (
     confirm_withdrawal,
     cancel_withdrawal,
     list_withdrawals,
+    read_withdrawal_terms,
     read_withdrawal,
 )

@@ -14,6 +14,7 @@ from bitcurrent.funding.withdrawals.model import (
     RailName,
     State,
     Step,
+    Terms,
     Wish,
     Withdrawal,
     told_reason,
@@ -72,7 +73,10 @@ class WithdrawalRequest(Request, frozen=True, kw_only=True):
 
 
 class QuoteAnswer(Answer, frozen=True, kw_only=True):
-    """The cost now. `fee` is ours, `network_fee` goes to the coin's network; `total` leaves the balance."""
+    """The cost now. `fee` is ours, `network_fee` goes to the coin's network; `total` leaves the balance.
+
+    `card_first` has to go back to the cards that paid before a bank gets any: withdraw it with the destination `card`.
+    """
 
     asset: str
     amount: Amount
@@ -83,6 +87,32 @@ class QuoteAnswer(Answer, frozen=True, kw_only=True):
     minimum: Amount
     maximum: Amount
     places: int
+    card_first: Amount
+    terms_version: int
+
+
+class WithdrawalTermsAnswer(Answer, frozen=True, kw_only=True):
+    """What may be withdrawn by a rail, from when on, and our fee; without an asset for all without terms of their own.
+
+    What came by card in the last `card_first_days` goes back there first; 0 leaves the choice to you.
+    """
+
+    version: int
+    rail: RailName
+    asset: str | None
+    minimum: Amount
+    maximum: Amount
+    places: int
+    fee: Amount
+    card_first_days: int
+    effective_from: datetime
+    in_force: bool
+
+
+class WithdrawalTermsList(Answer, frozen=True, kw_only=True):
+    """What is in force, and what is to come."""
+
+    items: list[WithdrawalTermsAnswer]
 
 
 class Confirmation(Request, frozen=True, kw_only=True):
@@ -156,6 +186,24 @@ def quote_answer(plan: Plan) -> QuoteAnswer:
         minimum=Amount(plan.terms.minimum),
         maximum=Amount(plan.terms.maximum),
         places=plan.terms.places,
+        card_first=Amount(plan.card_first),
+        terms_version=plan.terms.version,
+    )
+
+
+def terms_answer(terms: Terms, moment: datetime) -> WithdrawalTermsAnswer:
+    """Terms as they are announced."""
+    return WithdrawalTermsAnswer(
+        version=terms.version,
+        rail=terms.rail,
+        asset=terms.asset,
+        minimum=Amount(terms.minimum),
+        maximum=Amount(terms.maximum),
+        places=terms.places,
+        fee=Amount(terms.fee),
+        card_first_days=terms.card_first_days,
+        effective_from=terms.effective_from,
+        in_force=terms.effective_from <= moment,
     )
 
 

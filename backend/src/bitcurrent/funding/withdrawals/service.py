@@ -1,6 +1,6 @@
 """Withdrawals' verbs for customers: quote, ask, confirm, cancel, read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ from bitcurrent.compliance.restrictions.service import require_free
 from bitcurrent.compliance.stops.service import require_running
 from bitcurrent.funding.provenance import service as provenance
 from bitcurrent.funding.provenance.model import NoPrice
-from bitcurrent.funding.withdrawals import journals, repository
+from bitcurrent.funding.withdrawals import journals, repository, terms_repository
 from bitcurrent.funding.withdrawals.changing import Changes, Facts
 from bitcurrent.funding.withdrawals.confirming import Confirmations
 from bitcurrent.funding.withdrawals.model import (
@@ -22,6 +22,7 @@ from bitcurrent.funding.withdrawals.model import (
     CONFIRM_WITHIN,
     PRODUCTS,
     CannotWithdraw,
+    CardFirst,
     ConfirmationExpired,
     DestinationTooYoung,
     FeeChanged,
@@ -36,28 +37,34 @@ from bitcurrent.funding.withdrawals.model import (
     WithdrawalNotFound,
     WrongState,
     check_amount,
-    terms_of,
+    leaves_by,
     total_of,
 )
-from bitcurrent.funding.withdrawals.ports import Destination, Prices, Rail
+from bitcurrent.funding.withdrawals.ports import Cards, Destination, Prices, Rail
 from bitcurrent.identity.ports import Letters
 from bitcurrent.kernel.crashpoints import crash_point
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.ids import UserId, new_id
-from bitcurrent.kernel.money import EXACT, ROUGH, plain
+from bitcurrent.kernel.money import EXACT, ROUGH, plain, round_down
+from bitcurrent.ledger.model import Balance
 from bitcurrent.ledger.service import InsufficientFunds, post, read_balances
 
 WORTH_STEP = Decimal("0.01")
+NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A wish that has been looked at: its terms, what it costs, and the prices by which it is weighed."""
+    """A wish that has been looked at: its terms, what it costs, and the prices by which it is weighed.
+
+    `card_first` is what has to go back to the cards before a bank gets any of it.
+    """
 
     wish: Wish
     terms: Terms
     network_fee: Decimal
     prices: Mapping[str, Decimal]
+    card_first: Decimal = Decimal(0)
 
     @property
     def fees(self) -> Decimal:
@@ -82,7 +89,9 @@ class Withdrawals:
         limits: Limits,
         letters: Letters,
         secret_key: str,
+        cards: Cards | None = None,
     ) -> None:
+        self._cards = cards
         self._database = database
         self._rails = rails
         self._prices = prices
@@ -102,20 +111,33 @@ class Withdrawals:
 
         Raises CannotWithdraw, AmountOutOfBounds, FeeChanged, RailNotReady, and why the rail cannot quote.
         """
-        terms = terms_of(wish.asset, wish.rail)
-        if terms is None:
+        if not leaves_by(wish.asset, wish.rail):
             raise CannotWithdraw(wish.asset, wish.rail)
-        check_amount(terms, wish.amount)
         rail = self.rail(wish.rail)
         async with self._database.read() as connection:
+            terms = await terms_repository.read_terms(connection, wish.rail, wish.asset)
+            check_amount(terms, wish.asset, wish.amount)
             await self._destination(connection, user_id, wish)
             balances = await read_balances(connection, user_id)
+            card_first = await self._card_first(connection, user_id, wish.asset, terms, balances)
         quote = await rail.quote(user_id=user_id, asset=wish.asset, destination=wish.destination, amount=wish.amount)
         prices = await self._prices.usd([wish.asset, *(balance.currency for balance in balances)])
-        plan = Plan(wish=wish, terms=terms, network_fee=quote.network_fee, prices=prices)
+        plan = Plan(wish=wish, terms=terms, network_fee=quote.network_fee, prices=prices, card_first=card_first)
         if wish.fee_max is not None and plan.fees > wish.fee_max:
             raise FeeChanged(wish.fee_max, plan.fees, wish.asset)
         return plan
+
+    async def _card_first(
+        self, connection: Connection, user_id: UserId, asset: str, terms: Terms, balances: Sequence[Balance]
+    ) -> Decimal:
+        """What of the balance has to go to the cards first; nothing when that is less than a card takes at once."""
+        if not terms.card_first_days or self._cards is None:
+            return NOTHING
+        there = next((balance.available for balance in balances if balance.currency == asset), NOTHING)
+        due = await self._cards.due(connection, user_id=user_id, asset=asset, days=terms.card_first_days)
+        card = await terms_repository.read_terms(connection, "card_refund", asset)
+        payable = round_down(min(due, there), Decimal(1).scaleb(-card.places))
+        return payable if payable >= card.minimum else NOTHING
 
     async def _destination(self, connection: Connection, user_id: UserId, wish: Wish) -> Destination:
         return await self.rail(wish.rail).find_destination(
@@ -125,8 +147,8 @@ class Withdrawals:
     async def ask(
         self, connection: Connection, user_id: UserId, plan: Plan, *, kyc_level: str, address: str
     ) -> Withdrawal:
-        """Hold the money and mail the link. Raises Stopped, Restricted, LimitExceeded, DestinationTooYoung, InDebt,
-        NotReleased, NoPrice, InsufficientFunds and what the rail refuses; then nothing was done.
+        """Hold the money and mail the link. Raises Stopped, Restricted, LimitExceeded, DestinationTooYoung, CardFirst,
+        InDebt, NotReleased, NoPrice, InsufficientFunds and what the rail refuses; then nothing was done.
         """
         wish = plan.wish
         product = PRODUCTS[wish.rail]
@@ -147,6 +169,9 @@ class Withdrawals:
         moment = await repository.database_time(connection)
         if destination.usable_at is not None and destination.usable_at > moment:
             raise DestinationTooYoung(destination.usable_at)
+        balances = await provenance.lock_money(connection, user_id)
+        if first := await self._card_first(connection, user_id, wish.asset, plan.terms, balances):
+            raise CardFirst(first, wish.asset, plan.terms.card_first_days)
         await _require_free(connection, user_id, plan, destination)
         withdrawal = await repository.insert(
             connection,

@@ -1,4 +1,7 @@
-"""Withdrawals and the steps they took. functions.sql has the guards: states only go forward, steps write themselves."""
+"""Withdrawals, the steps they took, and their terms.
+
+functions.sql has the guards: states only go forward, steps write themselves, terms are added and never changed.
+"""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -90,4 +93,30 @@ withdrawal_steps = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.clock_timestamp()),
+)
+
+withdrawal_terms = sa.Table(
+    "withdrawal_terms",
+    metadata,
+    sa.Column("version", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    _now("created_at"),
+    _now("effective_from"),
+    sa.Column("rail", sa.Text, nullable=False),
+    # Nothing in it means every asset of the rail; one asset's own terms go before these.
+    sa.Column("asset", sa.Text),
+    sa.Column("minimum", AMOUNT, nullable=False),
+    sa.Column("maximum", AMOUNT, nullable=False),
+    sa.Column("fee", AMOUNT, nullable=False),
+    sa.Column("card_first_days", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("approval_id", pg.UUID, sa.ForeignKey("approvals.id"), unique=True),
+    sa.CheckConstraint("rail IN ('card_refund', 'bank', 'wallet')", name="rail"),
+    sa.CheckConstraint("asset ~ '^[A-Z0-9]{1,20}$'", name="asset"),
+    sa.CheckConstraint("minimum > 0 AND maximum >= minimum", name="bounds"),
+    sa.CheckConstraint("fee >= 0", name="fee"),
+    sa.CheckConstraint(
+        "card_first_days BETWEEN 0 AND 180 AND (card_first_days = 0 OR rail = 'bank')", name="card_first"
+    ),
+    sa.CheckConstraint("length(reason) BETWEEN 1 AND 500", name="reason"),
+    sa.Index("idx_withdrawal_terms_rail", "rail", "effective_from"),
 )
