@@ -53,6 +53,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: str = ""
     # How long the law wants a closed account's personal data kept before it may be erased: five years by default.
     erase_after_days: Annotated[int, msgspec.Meta(ge=0, le=36_525)] = 1_826
+    # The rules for customers whose country we do not know, and whether those of the jurisdiction `none` have to go on
+    # from the warning before they pay in or buy (or are only offered it).
+    default_jurisdiction: Literal["uk", "us", "none"] = "none"
+    risk_acknowledgement: Literal["required", "offered"] = "required"
     # Addresses or networks, with commas, whose X-Forwarded-For is believed; nobody's by default.
     trusted_proxies: str = ""
     # Addresses or networks, with commas, that the back office (/api/admin) is open to. Empty: nobody in production,

@@ -15,7 +15,7 @@ from litestar.routes import ASGIRoute, HTTPRoute
 from bitcurrent.web.rates import RATES, Rate, RateName
 
 LayerName = Literal[
-    "security_headers", "cors", "rate_limits", "csrf", "input_rules", "authentication", "kyc", "second_factor"
+    "security_headers", "cors", "rate_limits", "csrf", "input_rules", "authentication", "kyc", "conduct", "second_factor"
 ]
 GuardFunction = TypeVar("GuardFunction", bound=Callable[..., Any])
 
@@ -83,6 +83,12 @@ LAYERS: tuple[Layer, ...] = (
     ),
     Layer("authentication", "Authentication", "A session or an API key that may do this.", "guards at the route"),
     Layer("kyc", "Verified identity", "The level of verification that this needs.", "guards at the route"),
+    Layer(
+        "conduct",
+        "Risk rules",
+        "What the rules of the customer's country put before money goes in; selling and withdrawing pass.",
+        "guards at the route",
+    ),
     Layer("second_factor", "Second factor", "A second factor used minutes ago.", "guards at the route"),
 )
 ORDER: dict[LayerName, int] = {layer.name: number for number, layer in enumerate(LAYERS)}
