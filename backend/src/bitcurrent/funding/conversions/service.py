@@ -55,9 +55,10 @@ class Conversions:
     ) -> Quote:
         """Terms that hold for 15 seconds; nothing is set aside for them.
 
-        Raises what `terms_of` raises (UnknownCurrency before anybody is asked for a rate), RateStale, NotConfigured, Unavailable, Stopped.
+        Raises what `terms_of` raises, RateStale, NotConfigured, Unavailable, Stopped.
         """
-        currency_named(from_currency, "from"), currency_named(to_currency, "to")
+        for code, field in ((from_currency, "from"), (to_currency, "to")):
+            currency_named(code, field)  # before anybody is asked for its rate
         # The rate first, which may be asked for outside: no transaction waits for that.
         middle = await self._rates.middle(from_currency, to_currency)
         terms = terms_of(
