@@ -20,6 +20,7 @@ from psycopg import sql
 
 from bitcurrent.audit import tables as _audit
 from bitcurrent.compliance.cases import tables as _cases
+from bitcurrent.compliance.conduct import tables as _conduct
 from bitcurrent.compliance.kyc import tables as _kyc
 from bitcurrent.compliance.limits import tables as _limits
 from bitcurrent.compliance.restrictions import tables as _restrictions
@@ -54,6 +55,7 @@ from bitcurrent.web import tables as _web
 DESCRIBED = (
     _audit,
     _cases,
+    _conduct,
     _screening,
     _kyc,
     _limits,
@@ -91,6 +93,7 @@ FUNCTION_FILES = (
     ("bitcurrent.identity", "functions.sql"),
     ("bitcurrent.compliance", "functions.sql"),
     ("bitcurrent.compliance.cases", "functions.sql"),
+    ("bitcurrent.compliance.conduct", "functions.sql"),
     ("bitcurrent.compliance.screening", "functions.sql"),
     ("bitcurrent.compliance.kyc", "functions.sql"),
     ("bitcurrent.ledger", "functions.sql"),
@@ -140,6 +143,9 @@ APP_WRITES = {
     "cases": "INSERT (id, kind, user_id, subject, summary, priority, dedupe_key), UPDATE (state, priority, owner,"
     " proposed_by, proposed_at, proposed_outcome, closed_by, closed_at, outcome, reopened_at)",
     "case_entries": "INSERT (id, case_id, kind, author, data_key, text, evidence), UPDATE (data_key, text, evidence)",
+    # Not its moment: the database says that.
+    "conduct_evidence": "INSERT (id, user_id, jurisdiction, version, step, outcome, choice, refers_to, text_sha256,"
+    " origin, data_key, content), UPDATE (data_key), DELETE",
     # Not what it is about, and not who had a say in it before.
     "kyc_submissions": "INSERT, UPDATE (state, submitted_at, rail, check_id, attempts, next_at, flags, checker,"
     " decided_at, decided_by, confirmed_by, reasons, evidence, expires_at, falls_to, warned, data_key, declaration,"

@@ -26,7 +26,7 @@ from bitcurrent.trading.tasks.healing import fee_journal
 from tests.support import books
 from tests.support.books import Ticket
 from tests.support.deposit_flows import DEPOSIT_FLOWS
-from tests.support.outside_flows import adjustment, payout, processor_fee
+from tests.support.outside_flows import adjustment, adjustment_customer, payout, processor_fee
 from tests.support.reversal_flows import REVERSAL_FLOWS
 from tests.support.withdrawal_flows import WITHDRAWAL_FLOWS
 
@@ -134,6 +134,7 @@ async def _newest(ann: Ann) -> OrderId:
 FLOWS: tuple[Callable[[Ann], Awaitable[list[str]]], ...] = (
     demo_credit, venue_funding, hold, fill_buy, fill_sell, release, replace, venue_fee, convert, processor_fee, payout,
     adjustment,
+    adjustment_customer,
     *DEPOSIT_FLOWS,
     *WITHDRAWAL_FLOWS,
     *REVERSAL_FLOWS,

@@ -115,7 +115,7 @@ NEW_LINE = """
         (
             "journals",
             """WITH i AS (SELECT uuidv7() AS id) INSERT INTO journals
-            SELECT id, uuid_extract_timestamp(id), 'adjustment', 'fill:x-1' FROM i""",
+            SELECT id, uuid_extract_timestamp(id), 'test', 'fill:x-1' FROM i""",
             "I4 L1",
             "belongs to journal",
         ),

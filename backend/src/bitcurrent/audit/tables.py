@@ -36,6 +36,7 @@ audit_logs = sa.Table(
     sa.CheckConstraint(_NUMBERLESS.format("after"), name="after_numberless"),
     sa.Index("idx_audit_logs_subject", "subject", "created_at"),
     sa.Index("idx_audit_logs_actor", "actor_id", "created_at"),
+    sa.Index("idx_audit_logs_action", "action", "id"),
     sa.Index("idx_audit_logs_transaction", "transaction_id", "id"),
 )
 
@@ -48,4 +49,25 @@ audit_seals = sa.Table(
     sa.Column("hash", sa.LargeBinary, nullable=False),
     sa.CheckConstraint("sequence > 0", name="sequence"),
     sa.CheckConstraint("octet_length(hash) = 32", name="hash"),
+)
+
+audit_verifications = sa.Table(
+    "audit_verifications",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True),
+    # Nobody: the house itself, once a day.
+    sa.Column("asked_by", pg.UUID),
+    sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("started_at", sa.DateTime(timezone=True)),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("finished_at", sa.DateTime(timezone=True)),
+    sa.Column("holds", sa.Boolean),
+    sa.Column("sealed", sa.BigInteger),
+    sa.Column("waiting", sa.BigInteger),
+    sa.Column("first_break", sa.Text),
+    sa.Column("trouble", sa.Text),
+    sa.CheckConstraint(
+        "finished_at IS NOT NULL OR num_nonnulls(holds, sealed, waiting, first_break) = 0", name="known_when_finished"
+    ),
+    sa.Index("idx_audit_verifications_open", "asked_at", postgresql_where=sa.text("finished_at IS NULL")),
 )

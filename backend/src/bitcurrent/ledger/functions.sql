@@ -81,6 +81,10 @@ DECLARE
     v_line record;
 BEGIN
     posted := false;
+    -- What two people must have granted is compared with what they granted.
+    IF p_kind = 'adjustment' OR 'adjustments' = ANY (p_accounts) THEN
+        PERFORM require_granted_adjustment(p_kind, p_reference, p_accounts, p_users, p_currencies, p_amounts);
+    END IF;
     IF coalesce(cardinality(p_amounts), 0) = 0 THEN
         RAISE EXCEPTION 'journal % moves nothing', p_reference
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'journal_has_entries';

@@ -141,10 +141,26 @@ trading_volumes = sa.Table(
     postgresql_with={"fillfactor": 50},
 )
 
+fee_schedules = sa.Table(
+    "fee_schedules",
+    metadata,
+    sa.Column("version", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("effective_from", sa.DateTime(timezone=True), nullable=False, unique=True),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("reason", sa.Text, nullable=False),
+    # Nobody's: it came with the house.
+    sa.Column("approval_id", pg.UUID, sa.ForeignKey("approvals.id"), unique=True),
+    # What two people decide holds from then on, and never for the past.
+    sa.CheckConstraint("approval_id IS NULL OR effective_from >= created_at", name="not_backwards"),
+    sa.CheckConstraint("length(reason) BETWEEN 1 AND 500", name="reason"),
+)
+
 fee_tiers = sa.Table(
     "fee_tiers",
     metadata,
-    sa.Column("effective_from", sa.DateTime(timezone=True), nullable=False),
+    sa.Column(
+        "effective_from", sa.DateTime(timezone=True), sa.ForeignKey("fee_schedules.effective_from"), nullable=False
+    ),
     sa.Column("volume_from", AMOUNT, nullable=False),
     sa.Column("maker_bps", BPS, nullable=False),
     sa.Column("taker_bps", BPS, nullable=False),
@@ -162,7 +178,12 @@ venue_events = sa.Table(
     sa.Column("payload", pg.JSONB, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False, server_default="stored"),
     sa.Column("applied_at", sa.DateTime(timezone=True)),
+    # Who has looked at what nobody understood, and what it was.
+    sa.Column("resolved_by", pg.UUID, sa.ForeignKey("users.id")),
+    sa.Column("resolved_at", sa.DateTime(timezone=True)),
+    sa.Column("resolution", sa.Text),
     sa.PrimaryKeyConstraint("source", "event_id"),
+    sa.CheckConstraint("num_nulls(resolved_by, resolved_at, resolution) IN (0, 3)", name="resolved_by_somebody"),
     sa.Index(
         "idx_venue_events_flagged",
         "received_at",

@@ -15,7 +15,15 @@ from litestar.routes import ASGIRoute, HTTPRoute
 from bitcurrent.web.rates import RATES, Rate, RateName
 
 LayerName = Literal[
-    "security_headers", "cors", "rate_limits", "csrf", "input_rules", "authentication", "kyc", "conduct", "second_factor"
+    "security_headers",
+    "cors",
+    "rate_limits",
+    "csrf",
+    "input_rules",
+    "authentication",
+    "kyc",
+    "conduct",
+    "second_factor",
 ]
 GuardFunction = TypeVar("GuardFunction", bound=Callable[..., Any])
 
