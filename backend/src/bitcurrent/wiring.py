@@ -13,6 +13,9 @@ from redis.asyncio import Redis
 from bitcurrent.botapi.service import BotApi
 from bitcurrent.compliance.cases.service import Cases
 from bitcurrent.compliance.cases.service import erase as erase_cases
+from bitcurrent.compliance.conduct.export import erase as erase_conduct
+from bitcurrent.compliance.conduct.export import export_with as export_conduct_with
+from bitcurrent.compliance.conduct.service import Conduct
 from bitcurrent.compliance.kyc.asking import Asking
 from bitcurrent.compliance.kyc.deciding import Reviews
 from bitcurrent.compliance.kyc.export import erase as erase_verifications
@@ -153,6 +156,7 @@ class Brokerage:
     admin_networks: Networks
     approvals: Approvals
     cases: Cases
+    conduct: Conduct
     kyc: Kyc
     kyc_reviews: Reviews
     kyc_lasting: Lasting
@@ -202,6 +206,12 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         portfolio = PortfolioReader(database, market_data, exchange_rates)
         approvals = Approvals()
         limits = Limits(approvals)
+        conduct = Conduct(
+            database,
+            identity.vault,
+            default=settings.default_jurisdiction,
+            acknowledgement_required=settings.risk_acknowledgement == "required",
+        )
         bonuses = Bonuses(database, approvals, traded=traded_since, letters=letters)
 
         async def worth(currency: str) -> Decimal:
@@ -240,9 +250,17 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 export_withdrawals,
                 export_reversals,
                 export_bank_accounts_with(identity.vault),
+                export_conduct_with(identity.vault),
                 export_verifications_with(identity.vault),
             ),
-            erases=(erase_letters, erase_addresses, erase_bank_accounts, erase_cases, erase_verifications),
+            erases=(
+                erase_letters,
+                erase_addresses,
+                erase_bank_accounts,
+                erase_cases,
+                erase_conduct,
+                erase_verifications,
+            ),
         )
         prices = UsdPrices(market_data, exchange_rates)
         coins = open_wallet_side(
@@ -330,6 +348,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             admin_networks=settings.open_admin_networks(),
             approvals=approvals,
             cases=cases,
+            conduct=conduct,
             kyc=verifying.kyc,
             kyc_reviews=verifying.reviews,
             kyc_lasting=verifying.lasting,
