@@ -19,6 +19,7 @@ from alembic.migration import MigrationContext
 from psycopg import sql
 
 from bitcurrent.audit import tables as _audit
+from bitcurrent.compliance.breakers import tables as _breakers
 from bitcurrent.compliance.cases import tables as _cases
 from bitcurrent.compliance.conduct import tables as _conduct
 from bitcurrent.compliance.kyc import tables as _kyc
@@ -61,6 +62,7 @@ DESCRIBED = (
     _limits,
     _restrictions,
     _stops,
+    _breakers,
     _identity,
     _accounts,
     _notifications,
@@ -165,6 +167,8 @@ APP_WRITES = {
     "screening_cursors": "INSERT, UPDATE (moment)",
     "limit_rules": "INSERT",
     "restrictions": "INSERT, UPDATE (ended_at, ended_by, end_reason)",
+    "breaker_rules": "INSERT",
+    "usd_prices": "INSERT, UPDATE (price, updated_at)",
     "stops": "INSERT, UPDATE (ended_at, ended_by, end_reason)",
     "bank_accounts": "INSERT, UPDATE (removed_at, data_key, details)",
     "withdrawals": "INSERT, UPDATE (state, reason, held, paid, network_fee_paid, reference, details, screening,"

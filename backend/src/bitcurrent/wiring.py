@@ -26,6 +26,7 @@ from bitcurrent.compliance.kyc.service import Kyc
 from bitcurrent.compliance.kyc.side import open_kyc
 from bitcurrent.compliance.limits.service import Limits
 from bitcurrent.compliance.restrictions.service import may_log_in
+from bitcurrent.compliance.stops.board import StopBoard
 from bitcurrent.compliance.stops.service import Stops
 from bitcurrent.funding.addresses.export import erase as erase_addresses
 from bitcurrent.funding.addresses.export import export_with as export_addresses_with
@@ -105,6 +106,7 @@ from bitcurrent.settings import Settings
 from bitcurrent.trading.export import export as export_orders
 from bitcurrent.trading.reading import traded_since
 from bitcurrent.trading.service import Trading
+from bitcurrent.trading.weighing import OrderLimits
 from bitcurrent.web.addresses import Addresses
 from bitcurrent.web.rates import RateLimits
 
@@ -202,7 +204,13 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         )
         market_source = await stack.enter_async_context(AlpacaData.connect(settings))
         market_data = await stack.enter_async_context(MarketData(database=database, redis=redis, source=market_source))
-        trading = Trading(database, redis, market_data)
+        board = await stack.enter_async_context(StopBoard(database))
+        market_data.close_by(lambda market: board.words_for(market.symbol))
+        board.on_change(market_data.review_markets)
+        approvals = Approvals()
+        limits = Limits(approvals)
+        order_limits = OrderLimits(database, limits, market_data)
+        trading = Trading(database, redis, market_data, stops=board, limits=order_limits)
         portfolio = PortfolioReader(database, market_data, exchange_rates)
         approvals = Approvals()
         limits = Limits(approvals)

@@ -40,6 +40,7 @@ from bitcurrent.reconciliation.tasks import Reconciliation
 from bitcurrent.settings import Settings
 from bitcurrent.trading.tasks.desk import DATABASE_TROUBLE, Desk, Pace
 from bitcurrent.trading.tasks.work import count_backlog, run_desk
+from bitcurrent.trading.tasks.worths import keep_worths
 from bitcurrent.web.idempotency import purge_answers
 from bitcurrent.web.window import WorkerMetrics, window
 from bitcurrent.wiring import Brokerage, checks_for, looks_of, open_brokerage
@@ -51,6 +52,7 @@ LEADER_KEY: Final = 0x6269_7463_0001
 STOP_SECONDS: Final = 2.8
 CHORE_SECONDS: Final = 3_600.0
 SOLVENCY_SECONDS: Final = 300.0
+WORTH_SECONDS: Final = 15.0
 LOST_FACTOR_SECONDS: Final = 30.0
 CHORE_AGAIN_SECONDS: Final = 60.0
 BACKLOG_SECONDS: Final = 5.0
@@ -168,6 +170,7 @@ class Worker:
                 asyncio.create_task(self._repeat("lost factors", self._tend_lost_factors, seconds=LOST_FACTOR_SECONDS)),
                 asyncio.create_task(self._repeat("solvency", self._report_solvency, seconds=SOLVENCY_SECONDS)),
                 asyncio.create_task(self._repeat("conversions", self._tend_conversions)),
+                asyncio.create_task(self._repeat("worths", self._keep_worths, seconds=WORTH_SECONDS)),
                 asyncio.create_task(self._count_backlog()),
                 asyncio.create_task(self._audit.keep()),
                 asyncio.create_task(self._books.keep(checks_for(brokerage, venue))),
@@ -259,6 +262,9 @@ class Worker:
 
     async def _tend_conversions(self) -> None:
         await tend_conversions(self._brokerage.database, self._brokerage.exchange_rates)
+
+    async def _keep_worths(self) -> None:
+        await keep_worths(self._brokerage.database, self._brokerage.market_data)
 
     async def _count_backlog(self) -> None:
         while True:

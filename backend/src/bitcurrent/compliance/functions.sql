@@ -7,8 +7,30 @@ END $$;
 
 CREATE OR REPLACE TRIGGER limit_rules_are_kept BEFORE UPDATE OR DELETE ON limit_rules
 FOR EACH ROW EXECUTE FUNCTION guard_limit_rules();
+CREATE OR REPLACE TRIGGER breaker_rules_are_kept BEFORE UPDATE OR DELETE ON breaker_rules
+FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER breaker_rules_are_not_emptied BEFORE TRUNCATE ON breaker_rules
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE breaker_rules ENABLE ALWAYS TRIGGER breaker_rules_are_kept;
+ALTER TABLE breaker_rules ENABLE ALWAYS TRIGGER breaker_rules_are_not_emptied;
+
 CREATE OR REPLACE TRIGGER limit_rules_are_not_emptied BEFORE TRUNCATE ON limit_rules
 FOR EACH STATEMENT EXECUTE FUNCTION guard_limit_rules();
+
+-- Who accepts or claims orders holds this lock in share mode until the commit, taken before any account's; who stops
+-- something holds it alone. So nothing is accepted or claimed any more once a stop that forbids it is committed.
+CREATE OR REPLACE FUNCTION stops_lock() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN 7091327058759151472;
+
+-- The oldest stop that forbids such an order: of all, of trading, of its side, of market orders; of either asset.
+CREATE OR REPLACE FUNCTION stop_of_order(p_market text, p_side text, p_type text) RETURNS uuid
+LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+    SELECT s.id FROM stops s WHERE s.ended_at IS NULL
+      AND (s.product IS NULL OR s.product IN ('trading', 'order_' || p_side)
+        OR (s.product = 'order_market' AND p_type = 'market'))
+      AND (s.asset IS NULL OR s.asset IN (split_part(p_market, '/', 1), split_part(p_market, '/', 2)))
+    ORDER BY s.started_at, s.id LIMIT 1
+$$;
 
 CREATE OR REPLACE FUNCTION guard_stops() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
@@ -19,6 +41,8 @@ BEGIN
         IF num_nonnulls(NEW.ended_at, NEW.ended_by, NEW.end_reason) > 0 THEN
             RAISE EXCEPTION 'a stop begins standing' USING ERRCODE = 'check_violation';
         END IF;
+        -- Orders that are being accepted come first; those that come later see the stop.
+        PERFORM pg_advisory_xact_lock(stops_lock());
         RETURN NEW;
     END IF;
     IF (NEW.id, NEW.product, NEW.asset, NEW.cause, NEW.reason, NEW.words, NEW.started_by, NEW.started_at)

@@ -10,9 +10,15 @@ Product = Literal[
     "crypto_deposit",
     "conversion",
     "trading",
+    "order_buy",
+    "order_sell",
+    "order_market",
     "bonus",
 ]
 PRODUCTS: tuple[Product, ...] = get_args(Product)
+
+ORDERS: tuple[Product, ...] = ("trading", "order_buy", "order_sell", "order_market")
+"""Trading is all orders; the others are those of one side, or those without a price of their own."""
 
 WITHDRAWALS: tuple[Product, ...] = ("card_refund", "bank_withdrawal", "crypto_withdrawal")
 """Every way by which money leaves."""
@@ -25,6 +31,9 @@ NAMES: dict[Product, str] = {
     "crypto_deposit": "Deposits of coins",
     "conversion": "Currency conversions",
     "trading": "Trading",
+    "order_buy": "Purchases",
+    "order_sell": "Sales",
+    "order_market": "Market orders",
     "bonus": "Bonuses",
 }
 """As people call them."""

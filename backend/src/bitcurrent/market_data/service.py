@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final, Self, TypeVar
 
 import asyncpg
@@ -74,6 +75,8 @@ class MarketData:
         self._redis = redis
         self._source = source
         self._index = MarketIndex()
+        self._listed: tuple[Market, ...] = ()
+        self._why_closed: Callable[[Market], str | None] | None = None
         self._listing = 0
         self._refused_until = 0.0
         self._board = PriceBoard()
@@ -209,8 +212,22 @@ class MarketData:
         """Read the markets from PostgreSQL."""
         async with self._database.read() as connection:
             found = await repository.load_markets(connection)
-        if tuple(found) != self._index.all:
-            self._index = MarketIndex(found)
+        self._listed = tuple(found)
+        self.review_markets()
+
+    def close_by(self, why: Callable[[Market], str | None]) -> None:
+        """Show markets as halted, with these words, while `why` has some; call `review_markets` when it changes."""
+        self._why_closed = why
+        self.review_markets()
+
+    def review_markets(self) -> None:
+        """Ask again which markets are closed."""
+        shown = self._listed
+        if self._why_closed is not None:
+            why = self._why_closed
+            shown = tuple(replace(each, halted_reason=each.halted_reason or why(each)) for each in shown)
+        if shown != self._index.all:
+            self._index = MarketIndex(shown)
             self._listing += 1
 
     def _find(self, name: str) -> Market:

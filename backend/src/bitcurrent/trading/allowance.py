@@ -1,16 +1,10 @@
-"""Orders of an API key stay within the amount a day that its owner allows.
-
-An order's worth and the order itself are committed together: a cap counts exactly the orders that were placed. What is
-canceled later stays counted, so a key cannot keep the market busy for nothing.
-"""
+"""Orders that are weighed before they are placed: an order and what it counts for are committed together."""
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 import asyncpg
 
-from bitcurrent.identity.key_limits import KeyLimits
-from bitcurrent.identity.key_spending import count_spending
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.money import EXACT, LEDGER_PLACES, round_up
 from bitcurrent.market_data.service import MarketData
@@ -30,17 +24,19 @@ class _NotPlaced(Exception):
         self.outcome = outcome
 
 
-async def place_counted(
-    database: Database, limits: KeyLimits, worth: Decimal, place: Callable[[Connection], Awaitable[PlaceOutcome]]
+async def place_weighed(
+    database: Database,
+    weigh: Callable[[Connection], Awaitable[None]],
+    place: Callable[[Connection], Awaitable[PlaceOutcome]],
 ) -> PlaceOutcome:
-    """Count `worth` (USD) toward the key's day and place, in one transaction; raises KeyDailyCap.
+    """Weigh and place in one transaction; what `weigh` raises is raised.
 
     Such orders do not join others in one statement: who has a cap pays for it with a few round trips.
     """
 
     async def work(connection: Connection) -> PlaceOutcome:
-        # Before any other lock: every order of this key takes them in this order.
-        await count_spending(connection, limits, worth)
+        # Before any other lock: all orders that are weighed take them in this order.
+        await weigh(connection)
         outcome = await place(connection)
         if outcome.outcome != "accepted":
             raise _NotPlaced(outcome)
@@ -66,7 +62,7 @@ def in_dollars(market_data: MarketData, amount: Decimal, currency: str) -> Decim
     price = None if quote is None else quote.mid or quote.last
     if price is None or price <= 0:
         raise PriceStale(
-            f"This API key has a cap in USD, and there is no price of {currency} to count the order with. "
+            f"Your orders are counted in USD, and there is no price of {currency} to count this one with. "
             "Nothing was placed; try again in a moment."
         )
     return round_up(EXACT.multiply(amount, price), _STEP)

@@ -1,10 +1,11 @@
 -- Placing and settling, each one round trip. Applied again after every migration.
--- Locks are always taken in this order: orders by id, balances by (user, currency), the customer's sequence.
+-- Locks are always taken in this order: an order that is replaced, stops_lock (shared), orders by id, balances by (user, currency), the customer's sequence.
 
 -- Hold the money, insert the order, post the journal, append the event: one order.
 -- outcome: accepted; insufficient (nothing done); replayed (same Idempotency-Key, same request: order_id is the first
 -- answer's); key_reused (same key, other request); duplicate (client_order_id exists, same request); conflict (same
--- client_order_id, other request); restricted (this customer places no orders for now; nothing done).
+-- client_order_id, other request); restricted (this customer places no orders for now; nothing done); stopped (no such
+-- orders from anybody for now; nothing done).
 CREATE OR REPLACE FUNCTION place_order(
     p_id uuid, p_user uuid, p_client_order_id text, p_idempotency_key text, p_request_hash bytea, p_source text,
     p_market text, p_side text, p_type text, p_time_in_force text, p_quantity numeric, p_notional numeric,
@@ -31,8 +32,17 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    IF EXISTS (SELECT FROM restrictions r WHERE r.user_id = p_user AND r.scope = 'orders' AND r.ended_at IS NULL) THEN
-        outcome := 'restricted';
+    -- Locked before looking: what is committed before us is seen, what comes after us waits. A stop waits for the first
+    -- lock; a restriction writes an event, so that it waits for the last one.
+    PERFORM pg_advisory_xact_lock_shared(stops_lock());
+    PERFORM 1 FROM balances b WHERE b.user_id = p_user AND b.currency = p_hold_currency FOR UPDATE;
+    PERFORM 1 FROM customer_sequences s WHERE s.user_id = p_user FOR UPDATE;
+    outcome := CASE
+        WHEN EXISTS (SELECT FROM restrictions r
+            WHERE r.user_id = p_user AND r.scope = 'orders' AND r.ended_at IS NULL) THEN 'restricted'
+        WHEN EXISTS (SELECT FROM stops s WHERE s.ended_at IS NULL)
+            AND stop_of_order(p_market, p_side, p_type) IS NOT NULL THEN 'stopped' END;
+    IF outcome IS NOT NULL THEN
         RETURN;
     END IF;
     UPDATE balances b SET available = b.available - p_hold_amount, held = b.held + p_hold_amount
@@ -88,6 +98,7 @@ DECLARE
     v_i integer;
     v_result record;
 BEGIN
+    PERFORM pg_advisory_xact_lock_shared(stops_lock());
     PERFORM 1 FROM balances b
     WHERE (b.user_id, b.currency) IN (SELECT u, c FROM unnest(p_user, p_hold_currency) AS t (u, c))
     ORDER BY b.user_id, b.currency FOR UPDATE;
@@ -109,6 +120,10 @@ BEGIN
         UNION ALL
         SELECT r.user_id FROM restrictions r
         WHERE r.user_id = ANY (p_user) AND r.scope = 'orders' AND r.ended_at IS NULL
+        UNION ALL
+        SELECT t.usr FROM unnest(p_user, p_market, p_side, p_type) AS t (usr, market, side, type)
+        WHERE EXISTS (SELECT FROM stops s WHERE s.ended_at IS NULL)
+            AND stop_of_order(t.market, t.side, t.type) IS NOT NULL
     ) x;
 
     RETURN QUERY
@@ -183,4 +198,33 @@ BEGIN
         available := v_result.available;
         RETURN NEXT;
     END LOOP;
+END $$;
+
+-- End accepted orders that a stop forbids before they are sent, and give back what they hold; at most so many at once.
+-- Also promises: until this transaction ends no further stop is committed.
+CREATE OR REPLACE FUNCTION end_stopped_orders(p_limit integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_orders uuid[];
+    v_users uuid[];
+    v_order uuid;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(stops_lock());
+    IF NOT EXISTS (SELECT FROM stops s WHERE s.ended_at IS NULL) THEN
+        RETURN 0;
+    END IF;
+    SELECT array_agg(x.id), array_agg(DISTINCT x.user_id) INTO v_orders, v_users FROM (
+        SELECT o.id, o.user_id FROM orders o
+        WHERE o.state = 'accepted' AND stop_of_order(o.market, o.side, o.type) IS NOT NULL
+        ORDER BY o.id LIMIT p_limit FOR UPDATE
+    ) x;
+    IF v_orders IS NULL THEN
+        RETURN 0;
+    END IF;
+    PERFORM 1 FROM balances b WHERE b.user_id = ANY (v_users) ORDER BY b.user_id, b.currency FOR UPDATE;
+    PERFORM 1 FROM customer_sequences s WHERE s.user_id = ANY (v_users) ORDER BY s.user_id FOR UPDATE;
+    FOREACH v_order IN ARRAY v_orders LOOP
+        PERFORM finish_order(v_order, 'canceled', NULL, 'trading was stopped before it was sent');
+    END LOOP;
+    RETURN cardinality(v_orders);
 END $$;

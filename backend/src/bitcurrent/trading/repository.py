@@ -306,9 +306,9 @@ async def read_volume(connection: Connection, user_id: UserId) -> Decimal:
 
 
 async def read_volume_since(connection: Connection, user_id: UserId, since: datetime) -> Decimal:
-    """What a customer's fills since a moment cost, in USD."""
+    """What a customer's fills since a moment were worth, in USD."""
     value: Decimal = await connection.fetchval(
-        "SELECT coalesce(sum(cost), 0) FROM fills WHERE user_id = $1 AND created_at >= $2", user_id, since
+        "SELECT coalesce(sum(worth), 0) FROM fills WHERE user_id = $1 AND created_at >= $2", user_id, since
     )
     return value
 

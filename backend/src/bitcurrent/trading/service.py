@@ -13,7 +13,10 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from bitcurrent.compliance.limits.model import LimitExceeded
 from bitcurrent.compliance.restrictions.service import require_free
+from bitcurrent.compliance.stops.board import StopBoard
+from bitcurrent.compliance.stops.service import require_orders
 from bitcurrent.identity.key_limits import KeyDailyCap, KeyLimits
 from bitcurrent.kernel.crashpoints import crash_point
 from bitcurrent.kernel.database import Connection, Database
@@ -24,7 +27,6 @@ from bitcurrent.kernel.money import EXACT, multiply, plain
 from bitcurrent.ledger.service import InsufficientFunds
 from bitcurrent.market_data.service import MarketData
 from bitcurrent.trading import repository
-from bitcurrent.trading.allowance import in_dollars, place_counted
 from bitcurrent.trading.model import (
     ClientOrderIdTaken,
     FeeRate,
@@ -37,12 +39,14 @@ from bitcurrent.trading.model import (
     OrderState,
     OrderType,
     OrderWish,
+    Side,
     Terms,
     placed_again,
 )
 from bitcurrent.trading.placing import PlacingQueue, as_placed
 from bitcurrent.trading.repository import NewOrder, OrderFilter, PlaceOutcome, Replacement
-from bitcurrent.trading.rules import Conditions, RuleBroken, set_replacement_terms, set_terms
+from bitcurrent.trading.rules import Conditions, PriceStale, RuleBroken, set_replacement_terms, set_terms
+from bitcurrent.trading.weighing import OrderLimits
 
 ORDERS_CHANNEL = "bitcurrent:orders"
 """Redis channel on which placing says "there is an order to send". A hint only: the worker also polls."""
@@ -55,8 +59,12 @@ log = structlog.get_logger(__name__)
 class Trading:
     """Places, changes and finds customers' orders."""
 
-    def __init__(self, database: Database, redis: Redis, market_data: MarketData) -> None:
+    def __init__(
+        self, database: Database, redis: Redis, market_data: MarketData, *, stops: StopBoard, limits: OrderLimits
+    ) -> None:
         self._database = database
+        self._stops = stops
+        self._limits = limits
         self._redis = redis
         self._market_data = market_data
         self._queue = PlacingQueue(database, self.wake)
@@ -65,7 +73,7 @@ class Trading:
 
     async def preview_order(self, user_id: UserId, wish: OrderWish) -> tuple[str, Terms]:
         """The market's symbol and the terms that this order would get now, fee included; holds nothing."""
-        conditions = await self._conditions(user_id, wish.market)
+        conditions = await self._conditions(user_id, wish)
         return conditions.market.symbol, set_terms(wish, conditions)
 
     async def place_order(
@@ -81,10 +89,11 @@ class Trading:
         """Hold the money and accept the order; the order, and whether it was placed by an earlier equal request.
 
         `limits` are those of the API key that it comes with. Raises refusals naming the rule, `InsufficientFunds`,
-        `ClientOrderIdTaken`, `IdempotencyKeyReused`, `SymbolNotAllowed`, `KeyDailyCap`.
+        `ClientOrderIdTaken`, `IdempotencyKeyReused`, `SymbolNotAllowed`, `KeyDailyCap`, `LimitExceeded`, `Stopped`,
+        `Restricted`.
         """
         try:
-            conditions = await self._conditions(user_id, wish.market)
+            conditions = await self._conditions(user_id, wish)
             if limits is not None:
                 limits.check_symbol(conditions.market.symbol)
             terms = set_terms(wish, conditions)
@@ -108,21 +117,30 @@ class Trading:
             terms=terms,
         )
         try:
-            outcome = await self._put(new, limits, conditions.market.quote)
-        except KeyDailyCap:
+            outcome = await self._put(new, limits)
+        except (KeyDailyCap, LimitExceeded, PriceStale):
             known = await self._find_repeat(user_id, wish.client_order_id, idempotency_key, request_hash)
             if known is None:
                 raise
             return placed_again(known), True
         if outcome.outcome == "accepted":
             return as_placed(new), False
-        return await self._answer_for(user_id, outcome, terms.hold_amount, terms.hold_currency), True
+        return await self._answer_for(user_id, outcome, terms, new.market, new.side, new.type), True
 
-    async def _put(self, new: NewOrder, limits: KeyLimits | None, currency: str) -> PlaceOutcome:
-        if limits is None or limits.daily_notional is None:
+    async def _put(self, new: NewOrder, key: KeyLimits | None) -> PlaceOutcome:
+        capped = key is not None and key.daily_notional is not None
+        if not capped and not await self._limits.exist():
             return await self._queue.place(new)
-        worth = in_dollars(self._market_data, new.terms.expected_cost, currency)
-        outcome = await place_counted(self._database, limits, worth, lambda tx: repository.place_one(tx, new))
+        terms = new.terms
+        outcome = await self._limits.place(
+            new.user_id,
+            lambda tx: repository.place_one(tx, new),
+            market=new.market,
+            side=new.side,
+            amount=EXACT.add(terms.expected_net, terms.expected_fee) if terms.quantity is None else terms.quantity,
+            cost=terms.expected_cost,
+            key=key,
+        )
         self.wake()
         return outcome
 
@@ -164,7 +182,7 @@ class Trading:
             limit_price=limit_price if limit_price is not None else old.limit_price,
             stop_price=stop_price if stop_price is not None else old.stop_price,
         )
-        terms = set_replacement_terms(wish, await self._conditions(user_id, old.market))
+        terms = set_replacement_terms(wish, await self._conditions(user_id, wish))
         new = Replacement(
             id=OrderId(new_id()),
             user_id=user_id,
@@ -175,13 +193,21 @@ class Trading:
             source=source,
             terms=terms,
         )
-        if limits is None or limits.daily_notional is None:
+        capped = limits is not None and limits.daily_notional is not None
+        if not capped and not await self._limits.exist():
             outcome = await self._database.in_transaction(lambda tx: repository.request_replace(tx, new))
         else:
             remaining = EXACT.subtract(old.quantity, old.filled_quantity)
             more = EXACT.subtract(terms.expected_cost, multiply(remaining, old.limit_price or Decimal(0)))
-            worth = in_dollars(self._market_data, max(more, Decimal(0)), old.quote)
-            outcome = await place_counted(self._database, limits, worth, lambda tx: repository.request_replace(tx, new))
+            outcome = await self._limits.place(
+                user_id,
+                lambda tx: repository.request_replace(tx, new),
+                market=old.market,
+                side=old.side,
+                amount=max(EXACT.subtract(wish.quantity or Decimal(0), remaining), Decimal(0)),
+                cost=max(more, Decimal(0)),
+                key=limits,
+            )
         crash_point("after_replace_commit")
         if outcome.outcome == "accepted":
             self.wake()
@@ -190,7 +216,7 @@ class Trading:
             raise OrderBusy("The order is being sent, canceled or replaced already. Try again in a moment.")
         if outcome.outcome == "ended":
             raise OrderEnded("The order has ended and cannot be replaced.")
-        return await self._answer_for(user_id, outcome, terms.hold_amount, terms.hold_currency), True
+        return await self._answer_for(user_id, outcome, terms, old.market, old.side, old.type), True
 
     async def cancel_order(self, user_id: UserId, order_id: OrderId, *, limits: KeyLimits | None = None) -> Order:
         """Ask for a cancel and commit it; see `cancel_in`."""
@@ -297,12 +323,13 @@ class Trading:
     async def _symbol(self, market: str | None) -> str | None:
         return None if market is None else (await self._market_data.market(market)).symbol
 
-    async def _conditions(self, user_id: UserId, symbol: str) -> Conditions:
+    async def _conditions(self, user_id: UserId, wish: OrderWish) -> Conditions:
         try:
-            market = await self._market_data.market(symbol)
+            market = await self._market_data.market(wish.market)
         except NotFound as error:
             # In an order the symbol is a field like others, not the address of something.
             raise RuleBroken("unknown_market", error.message, field="symbol") from error
+        self._stops.require_order(market=market.symbol, side=wish.side, order_type=wish.type)
         quote = await self._market_data.fresh_quote(market.symbol)
         return Conditions(market=market, quote=quote, rate=await self._rate(user_id))
 
@@ -323,10 +350,17 @@ class Trading:
         async with self._database.read() as connection:
             return await repository.find_repeat(connection, user_id, client_order_id, idempotency_key, request_hash)
 
-    async def _answer_for(self, user_id: UserId, outcome: PlaceOutcome, needed: Decimal, currency: str) -> Order:
+    async def _answer_for(
+        self, user_id: UserId, outcome: PlaceOutcome, terms: Terms, market: str, side: Side, order_type: OrderType
+    ) -> Order:
         match outcome.outcome:
             case "insufficient":
-                raise InsufficientFunds(needed=needed, available=outcome.available or Decimal(0), currency=currency)
+                available = outcome.available or Decimal(0)
+                raise InsufficientFunds(needed=terms.hold_amount, available=available, currency=terms.hold_currency)
+            case "stopped":
+                async with self._database.read() as connection:
+                    await require_orders(connection, market=market, side=side, order_type=order_type)
+                raise Conflict("Orders like this one were stopped at this moment. Try again.")
             case "restricted":
                 async with self._database.read() as connection:
                     await require_free(connection, user_id, "orders")

@@ -43,6 +43,7 @@ DECLARE
     v_gross numeric;
     v_fee numeric;
     v_net numeric;
+    v_worth numeric;
     v_from_held numeric;
     v_from_old numeric;
     v_from_available numeric;
@@ -68,6 +69,9 @@ BEGIN
     END IF;
     v_fee := least(v_gross, ceil(v_gross * o.fee_bps * 100000) * 0.000000001);
     v_net := v_gross - v_fee;
+    -- Volume is counted in USD in every market. Unknown when nobody ever heard a price: value_fills adds it then.
+    v_worth := CASE v_quote WHEN 'USD' THEN v_cost
+        ELSE (SELECT round(v_cost * p.price, 18) FROM usd_prices p WHERE p.currency = v_quote) END;
 
     INSERT INTO balances (user_id, currency) VALUES (o.user_id, v_get) ON CONFLICT DO NOTHING;
     PERFORM 1 FROM balances WHERE user_id = o.user_id AND currency IN (v_pay, v_get) ORDER BY currency FOR UPDATE;
@@ -100,13 +104,15 @@ BEGIN
     ) AS l (line, account, usr, currency, amount, after) WHERE l.amount <> 0;
 
     INSERT INTO fills (id, created_at, execution_id, order_id, user_id, market, side, quantity, price, cost, fee,
-        fee_currency, fee_bps, liquidity, filled_at)
+        fee_currency, fee_bps, liquidity, filled_at, worth)
     VALUES (p_fill, v_at, p_execution, o.id, o.user_id, o.market, o.side, p_quantity, p_price, v_cost, v_fee,
-        v_get, o.fee_bps, o.liquidity, p_filled_at);
+        v_get, o.fee_bps, o.liquidity, p_filled_at, v_worth);
     PERFORM move_position(o.user_id, v_base, o.side, p_quantity, v_net, v_cost);
-    INSERT INTO trading_volumes AS t (user_id, day, volume)
-    VALUES (o.user_id, (p_filled_at AT TIME ZONE 'UTC')::date, v_cost)
-    ON CONFLICT (user_id, day) DO UPDATE SET volume = t.volume + excluded.volume;
+    IF v_worth IS NOT NULL THEN
+        INSERT INTO trading_volumes AS t (user_id, day, volume)
+        VALUES (o.user_id, (p_filled_at AT TIME ZONE 'UTC')::date, v_worth)
+        ON CONFLICT (user_id, day) DO UPDATE SET volume = t.volume + excluded.volume;
+    END IF;
 
     UPDATE orders SET
         filled_quantity = filled_quantity + p_quantity, filled_cost = filled_cost + v_cost, fee = fee + v_fee,
@@ -115,7 +121,7 @@ BEGIN
         state = CASE WHEN finished_at IS NULL THEN 'partially_filled' ELSE state END
     WHERE id = o.id AND created_at = o.created_at RETURNING * INTO o;
     PERFORM append_event(o.user_id, 'order.fill', o.id, order_progress(o) || jsonb_build_object(
-        'execution_id', p_execution, 'quantity', amount_text(p_quantity),
+        'execution_id', p_execution, 'market', o.market, 'side', o.side, 'quantity', amount_text(p_quantity),
         'price', amount_text(p_price), 'cost', amount_text(v_cost), 'fee', amount_text(v_fee),
         'fee_currency', v_get, 'net', amount_text(v_net), 'filled_at', p_filled_at, 'balances', jsonb_build_array(
             balance_json(v_pay, v_paying.available, v_paying.held),
@@ -126,6 +132,28 @@ BEGIN
         PERFORM finish_order(o.id, 'filled', NULL, NULL);
     END IF;
     RETURN 'settled';
+END $$;
+
+-- Give fills their worth whose quote currency had no price when they were booked; how many. At most so many at once.
+CREATE OR REPLACE FUNCTION value_fills(p_limit integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_count integer;
+BEGIN
+    WITH valued AS (
+        UPDATE fills f SET worth = round(f.cost * u.price, 18) FROM (
+            SELECT x.id, x.created_at, p.price FROM fills x
+            JOIN usd_prices p ON p.currency = split_part(x.market, '/', 2)
+            WHERE x.worth IS NULL ORDER BY x.created_at, x.id LIMIT p_limit FOR UPDATE OF x
+        ) u WHERE f.id = u.id AND f.created_at = u.created_at
+        RETURNING f.user_id, (f.filled_at AT TIME ZONE 'UTC')::date AS day, f.worth
+    ), counted AS (
+        INSERT INTO trading_volumes AS t (user_id, day, volume)
+        SELECT user_id, day, sum(worth) FROM valued GROUP BY user_id, day ORDER BY user_id, day
+        ON CONFLICT (user_id, day) DO UPDATE SET volume = t.volume + excluded.volume
+    )
+    SELECT count(*) INTO v_count FROM valued;
+    RETURN v_count;
 END $$;
 
 -- Many fills in one commit. All locks first and sorted, then each fill as if alone.

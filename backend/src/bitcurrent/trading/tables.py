@@ -111,9 +111,13 @@ fills = sa.Table(
     sa.Column("fee_bps", BPS, nullable=False),
     sa.Column("liquidity", sa.Text, nullable=False),
     sa.Column("filled_at", sa.DateTime(timezone=True), nullable=False),
+    # The cost in USD, by the price of the quote currency then; null as long as no such price was ever heard.
+    sa.Column("worth", AMOUNT),
     sa.PrimaryKeyConstraint("id", "created_at"),
     sa.CheckConstraint("created_at = uuid_extract_timestamp(id)", name="time_is_in_id"),
     sa.CheckConstraint("quantity > 0 AND price > 0", name="positive"),
+    sa.CheckConstraint("worth >= 0", name="worth"),
+    sa.Index("idx_fills_unvalued", "created_at", postgresql_where=sa.text("worth IS NULL")),
     sa.Index("idx_fills_user_created", "user_id", sa.text("created_at DESC")),
     sa.Index("idx_fills_order", "order_id"),
     postgresql_partition_by="RANGE (created_at)",
@@ -129,6 +133,15 @@ positions = sa.Table(
     sa.Column("realized", AMOUNT, nullable=False, server_default="0"),
     sa.PrimaryKeyConstraint("user_id", "currency"),
     postgresql_with={"fillfactor": 50},
+)
+
+usd_prices = sa.Table(
+    "usd_prices",
+    metadata,
+    sa.Column("currency", sa.Text, primary_key=True),
+    sa.Column("price", AMOUNT, nullable=False),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.CheckConstraint("price > 0", name="price"),
 )
 
 trading_volumes = sa.Table(

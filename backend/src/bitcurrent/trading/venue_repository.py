@@ -34,6 +34,11 @@ async def claim_orders(connection: Connection, limit: int) -> list[Order]:
     return sorted(found.values(), key=lambda order: order.created_at)
 
 
+async def end_stopped_orders(connection: Connection, limit: int) -> int:
+    """End accepted orders that a stop forbids; how many. Until the commit no further stop comes into force."""
+    return int(await connection.fetchval("SELECT end_stopped_orders($1)", limit))
+
+
 async def count_accepted(connection: Connection) -> int:
     """Orders that wait to be sent."""
     return int(await connection.fetchval("SELECT count(*) FROM orders WHERE state = 'accepted'"))

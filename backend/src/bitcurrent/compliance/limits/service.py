@@ -186,6 +186,8 @@ async def _used(usage: UsageSince, rule: Rule, moment: datetime) -> Usage:
 
 def _check_rule(scope: Scope, maximum: Decimal | None) -> None:
     """Raise Invalid for a rule that would say nothing."""
+    if scope.product == "order_market":
+        raise Invalid("Market orders can be stopped; limit trading, purchases or sales instead.", field="product")
     if scope.measure == "amount" and scope.asset is None:
         raise Invalid("A limit on an amount needs the asset that it is in.", field="asset")
     if scope.measure == "count" and scope.period == "single":

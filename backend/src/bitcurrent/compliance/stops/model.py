@@ -32,6 +32,21 @@ class Stop:
     end_reason: str | None = None
 
 
+def forbids(stop: Stop, *, market: str, side: str, order_type: str) -> bool:
+    """Whether a stop that stands forbids such an order: the same rule as SQL's `stop_of_order`."""
+    products = {None, "trading", f"order_{side}", *(("order_market",) if order_type == "market" else ())}
+    return stop.product in products and _touches(stop, market)
+
+
+def closes(stop: Stop, *, market: str) -> bool:
+    """Whether a stop forbids every order of a market."""
+    return stop.product in (None, "trading") and _touches(stop, market)
+
+
+def _touches(stop: Stop, market: str) -> bool:
+    return stop.asset is None or stop.asset in market.split("/")
+
+
 class Stopped(Conflict):
     """What was asked for stands still for now."""
 

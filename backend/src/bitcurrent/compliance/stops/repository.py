@@ -25,6 +25,14 @@ async def find_standing(connection: Connection, *, product: Product, asset: str 
     return Stop(**dict(row)) if row else None
 
 
+async def find_stop_of_order(connection: Connection, *, market: str, side: str, order_type: str) -> Stop | None:
+    """The oldest stop that forbids such an order, or None."""
+    row = await connection.fetchrow(
+        f"SELECT {_STOP} FROM stops WHERE id = stop_of_order($1, $2, $3)", market, side, order_type
+    )
+    return Stop(**dict(row)) if row else None
+
+
 async def insert_stop(
     connection: Connection,
     *,

@@ -27,6 +27,13 @@ async def require_running(connection: Connection, *, product: Product, asset: st
         raise Stopped(stop)
 
 
+async def require_orders(connection: Connection, *, market: str, side: str, order_type: str) -> None:
+    """Raise Stopped, with the words for customers, when such orders are refused now."""
+    stop = await repository.find_stop_of_order(connection, market=market, side=side, order_type=order_type)
+    if stop is not None:
+        raise Stopped(stop)
+
+
 class Stops:
     """Keeps what stands still."""
 
@@ -159,7 +166,7 @@ def _words(words: str | None, product: Product | None, asset: str | None) -> str
     if words is None:
         what = "Everything" if product is None and asset is None else NAMES[product] if product else "Everything"
         about = f" in {asset}" if asset else ""
-        singular = product is None or product == "trading"
+        singular = product in (None, "trading")
         return f"{what}{about} {'is' if singular else 'are'} stopped for now. We are working on it."
     plain = " ".join(words.split())
     if not 1 <= len(plain) <= WORDS_LENGTH_MAX or not plain.isprintable():

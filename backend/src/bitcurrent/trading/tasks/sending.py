@@ -18,6 +18,7 @@ from bitcurrent.trading.tasks.desk import DATABASE_TROUBLE, VENUE_TROUBLE, Desk,
 log = structlog.get_logger(__name__)
 
 CLAIM_MAX = 64
+STOPPED_MAX = 200
 NOT_REACHED_SECONDS = 1.0
 NEVER_RECEIVED = "the venue never received it"
 
@@ -43,6 +44,9 @@ async def send_waiting(desk: Desk) -> None:
 
 
 async def _claim(connection: Connection, limit: int) -> list[Order]:
+    # What was stopped meanwhile is ended and not sent; the lock that this takes lets no stop come before our commit.
+    if await venue_repository.end_stopped_orders(connection, STOPPED_MAX) == STOPPED_MAX:
+        return []
     orders = await venue_repository.claim_orders(connection, limit)
     if orders:
         crash_point("inside_claim_transaction")
