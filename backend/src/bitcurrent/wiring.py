@@ -220,7 +220,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             default=settings.default_jurisdiction,
             acknowledgement_required=settings.risk_acknowledgement == "required",
         )
-        bonuses = Bonuses(database, approvals, traded=traded_since, letters=letters)
+        bonuses = Bonuses(database, approvals, traded=traded_since, letters=letters, may_have=conduct.may_have_bonus)
 
         async def worth(currency: str) -> Decimal:
             return (await exchange_rates.worth(currency)).middle
@@ -367,6 +367,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             breaks=Breaks(approvals, stops),
             operators=Operators(identity, approvals),
             bot_api=BotApi(
+                conduct=conduct,
                 database=database,
                 redis=redis,
                 identity=identity,

@@ -52,6 +52,8 @@ def settings_for(database: DatabaseUrls, redis_url: str, sandbox: Sandbox | None
         smtp_url=sandbox.smtp_url if sandbox else "",
         bank_own_accounts="EUR=iban:DE89370400440532013000,GBP=gb:204514:12345678,USD=us:021000021:123456789",
         base_url=ORIGIN,
+        # What stands before the first purchase has tests of its own.
+        risk_acknowledgement="offered",
         # All of a test module's requests come from one address.
         rate_limit_factor=1_000,
         database_connections_min=2,

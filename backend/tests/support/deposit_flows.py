@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Protocol, cast
 from uuid import UUID
 
+from bitcurrent.compliance.conduct.service import Conduct
 from bitcurrent.funding.bonuses import repository as campaigns
 from bitcurrent.funding.bonuses.model import PaidDeposit, Rules
 from bitcurrent.funding.bonuses.service import Bonuses
@@ -95,7 +96,13 @@ async def _earn(ann: Holder) -> tuple[Bonuses, UUID]:
     deposit_id = await _pay_in(ann)
     # Only what is done on the connection in hand is asked of it here.
     nowhere = cast("Database", None)
-    bonuses = Bonuses(nowhere, Approvals(), traded=traded_since, letters=Mails(vault(), "http://bitcurrent.test"))
+    bonuses = Bonuses(
+        nowhere,
+        Approvals(),
+        traded=traded_since,
+        letters=Mails(vault(), "http://bitcurrent.test"),
+        may_have=Conduct(nowhere, vault()).may_have_bonus,
+    )
     rules = Rules(
         code="welcome",
         title="Welcome",

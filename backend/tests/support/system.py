@@ -340,6 +340,7 @@ def _environment(database: DatabaseUrls, redis_url: str, sandbox: Sandbox) -> di
         "STRIPE_WEBHOOK_SECRET": sandbox.stripe_webhook_secret,
         "STRIPE_URL": sandbox.stripe_url,
         "SMTP_URL": sandbox.smtp_url,
+        "RISK_ACKNOWLEDGEMENT": "offered",
         "FX_RATES": "EUR/USD=1.25,GBP/USD=1.5",
         "DEMO_BANK": "true",
         "BANK_OWN_ACCOUNTS": OWN_ACCOUNTS,

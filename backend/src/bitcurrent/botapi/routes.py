@@ -134,6 +134,8 @@ async def read_asset(call: Call) -> Reply:
 async def submit_order(call: Call) -> Reply:
     """POST /v2/orders. The same client_order_id with the same content answers with the order that exists."""
     wish = read_wish(read_body(call.body, SubmitBody))
+    if wish.side is Side.BUY:
+        await call.api.conduct.require(call.actor.user_id, "buy")
     order, _ = await call.api.trading.place_order(
         call.actor.user_id, wish, source=SOURCE, request_hash=wish_hash(wish), limits=call.actor.limits
     )

@@ -10,6 +10,7 @@ from bitcurrent.botapi.budget import REQUESTS_PER_MINUTE, Remaining, RequestBudg
 from bitcurrent.botapi.model import Account, Holding, sale_step, share
 from bitcurrent.botapi.refusals import FORBIDDEN, BotRefusal, not_found, not_possible
 from bitcurrent.botapi.requests import request_hash
+from bitcurrent.compliance.conduct.service import Conduct
 from bitcurrent.identity.key_signing import SIGNED_HEADERS, Approach
 from bitcurrent.identity.model import Actor, Scope
 from bitcurrent.identity.service import Identity
@@ -40,6 +41,7 @@ class BotApi:
     def __init__(
         self,
         *,
+        conduct: Conduct,
         database: Database,
         redis: Redis,
         identity: Identity,
@@ -52,6 +54,7 @@ class BotApi:
         self._identity = identity
         self._portfolio = portfolio
         self._budget = RequestBudget(redis, requests_per_minute=requests_per_minute)
+        self.conduct = conduct
         self.trading = trading
         self.history = TradingHistory(database)
         self.market_data = market_data

@@ -9,6 +9,7 @@ from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, PathParameter, QueryParameter
 
+from bitcurrent.compliance.conduct.guards import requires_conduct
 from bitcurrent.identity.guards import requires_scope
 from bitcurrent.identity.model import Actor
 from bitcurrent.identity.verified import requires_verified_email
@@ -61,7 +62,7 @@ OrderIdPath = Annotated[UUID, PathParameter(description="The order's id.")]
     operation_id="placeOrder",
     summary="Place an order",
     tags=TAGS,
-    guards=[requires_scope("trade"), requires_verified_email],
+    guards=[requires_scope("trade"), requires_verified_email, requires_conduct("buy")],
     opt={IDEMPOTENT: True, RATE: "money"},
 )
 async def place_order(

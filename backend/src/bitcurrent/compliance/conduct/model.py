@@ -1,17 +1,16 @@
-"""Where a customer stands, computed from the evidence; categories and tests checked; refusals. Pure."""
+"""Where a customer stands, computed from the evidence; tests drawn and marked; refusals. Pure."""
 
-import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal, get_args
 from uuid import UUID
 
 import msgspec
 
-from bitcurrent.compliance.conduct.packs import Appropriateness, Field, Gate, Jurisdiction, Kind, Pack, Step
-from bitcurrent.identity.privacy.whereabouts import Whereabouts
+from bitcurrent.compliance.conduct.packs import Appropriateness, Gate, Jurisdiction, Pack, Step
+from bitcurrent.identity.privacy.model import Whereabouts
 from bitcurrent.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from bitcurrent.kernel.ids import UserId
 
@@ -21,9 +20,6 @@ OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 OF_CHOICE: Final[Mapping[Choice, Outcome]] = {"continue": "continued", "leave": "left"}
 Origin = Literal["customer", "demo"]
 StepState = Literal["done", "due", "waiting", "later"]
-TEXT_LENGTH_MAX: Final = 100
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_NUMBER: Final = re.compile(r"\d{1,12}", re.ASCII)
 
 
 class ConductRequired(Forbidden):
@@ -237,62 +233,6 @@ def _blocked(pack: Pack, who: Whereabouts) -> str | None:
     if code is None:
         return regions.unknown if regions.needed else None
     return regions.words.format(region=regions.names[code]) if code in regions.refused else None
-
-
-# ---- categories
-
-
-def checked_answers(kind: Kind, answers: Mapping[str, str], *, today: date) -> Mapping[str, str]:
-    """What a statement asks for, every rule checked; raises Invalid, naming the field, the limit and its value."""
-    known = {field.name: field for field in kind.fields}
-    if strange := set(answers) - set(known):
-        raise Invalid(f"The statement '{kind.name}' asks for nothing of this name.", field=f"answers.{min(strange)}")
-    given = {name: _checked(known[name], " ".join(text.split()), today) for name, text in answers.items()}
-    if len(given) < kind.needs:
-        missing = next(name for name in known if name not in given)
-        raise Invalid(
-            f"The statement '{kind.name}' needs {kind.needs} of: {', '.join(known)}.",
-            field=f"answers.{missing}",
-            details={"minimum": str(kind.needs)},
-        )
-    return given
-
-
-def _checked(field: Field, text: str, today: date) -> str:
-    where = f"answers.{field.name}"
-    if field.kind == "number":
-        if not _NUMBER.fullmatch(text):
-            raise Invalid("Write a whole number.", field=where)
-        if not field.minimum <= int(text) <= field.maximum:
-            raise Invalid(
-                f"This statement is for numbers from {field.minimum} to {field.maximum}.",
-                field=where,
-                details={"minimum": str(field.minimum), "maximum": str(field.maximum)},
-            )
-        return str(int(text))
-    if field.kind == "date":
-        return _checked_day(field, text, today)
-    if not 2 <= len(text) <= TEXT_LENGTH_MAX or not text.isprintable():
-        raise Invalid(f"Write 2 to {TEXT_LENGTH_MAX} characters.", field=where)
-    return text
-
-
-def _checked_day(field: Field, text: str, today: date) -> str:
-    where = f"answers.{field.name}"
-    try:
-        day = date.fromisoformat(text) if _DAY.fullmatch(text) else None
-    except ValueError:
-        day = None
-    if day is None:
-        raise Invalid("Write a day like 2026-01-31.", field=where)
-    months = (today.year - day.year) * 12 + today.month - day.month - (today.day < day.day)
-    if day > today or months >= field.months:
-        raise Invalid(
-            f"This has to be a day of the last {field.months} months.",
-            field=where,
-            details={"months": str(field.months)},
-        )
-    return day.isoformat()
 
 
 # ---- tests

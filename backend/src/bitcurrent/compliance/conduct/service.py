@@ -27,7 +27,9 @@ from bitcurrent.compliance.conduct.model import (
     standing_of,
 )
 from bitcurrent.compliance.conduct.packs import Appropriateness, Gate, Jurisdiction, Pack, Step, TextStep, packs, sha256
-from bitcurrent.identity.privacy.whereabouts import Whereabouts, whereabouts_of
+from bitcurrent.compliance.conduct.statements import checked_answers
+from bitcurrent.identity.privacy.model import Whereabouts
+from bitcurrent.identity.privacy.whereabouts import whereabouts_of
 from bitcurrent.kernel.crypto import Vault
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import Invalid
@@ -138,7 +140,7 @@ class Conduct:
             names = ", ".join(one.name for one in rules.kinds)
             raise Invalid(f"Choose one of: {names}.", field="category", details={"known": names})
         _check_shown(standing.pack, kind.statement, version, text_sha256)
-        given = model.checked_answers(kind, answers, today=standing.moment.date())
+        given = checked_answers(kind, answers, today=standing.moment.date())
         asked = {field.name: field.asks for field in kind.fields}
         content = Content(
             shown=kind.statement,

@@ -7,6 +7,14 @@ from typing import Any, Protocol
 from bitcurrent.kernel.ids import UserId
 
 
+class MayHave(Protocol):
+    """Whether the rules of a customer's country let us give them money for investing."""
+
+    async def __call__(self, connection: Any, user_id: UserId) -> bool:
+        """Asked before each bonus. `connection` is one of kernel.database."""
+        ...
+
+
 class Traded(Protocol):
     """What a customer has traded since a moment."""
 

@@ -23,7 +23,7 @@ from bitcurrent.funding.bonuses.model import (
     is_due,
     release_date,
 )
-from bitcurrent.funding.bonuses.ports import Traded
+from bitcurrent.funding.bonuses.ports import MayHave, Traded
 from bitcurrent.identity.approvals.model import Approval, Kind, SubjectGone
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.model import Actor
@@ -44,8 +44,11 @@ LOOK_PAUSE: Final = timedelta(minutes=5)
 class Bonuses:
     """Gives by the rules of campaigns, and takes back what was not deserved in the end."""
 
-    def __init__(self, database: Database, approvals: Approvals, *, traded: Traded, letters: Letters) -> None:
+    def __init__(
+        self, database: Database, approvals: Approvals, *, traded: Traded, letters: Letters, may_have: MayHave
+    ) -> None:
         self._database = database
+        self._may_have = may_have
         self._approvals = approvals
         self._traded = traded
         self._letters = letters
@@ -56,12 +59,15 @@ class Bonuses:
     async def earn(self, connection: Connection, deposits: Sequence[PaidDeposit]) -> list[Bonus]:
         """Give what deposits earn that were credited in this transaction; it is held for the customer until released.
 
-        One statement when nothing gives.
+        One statement when nothing gives. Nobody gets one whose country forbids to give money for investing.
         """
         campaigns = await repository.active_campaigns(connection)
         given = []
         for deposit in sorted(deposits, key=lambda each: (each.user_id, each.id)) if campaigns else ():
-            for campaign, amount in earned_by(deposit, campaigns):
+            earned = earned_by(deposit, campaigns)
+            if not earned or not await self._may_have(connection, deposit.user_id):
+                continue
+            for campaign, amount in earned:
                 bonus = await repository.insert_bonus(
                     connection,
                     campaign,

@@ -8,6 +8,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from bitcurrent.compliance.conduct.guards import requires_conduct
 from bitcurrent.funding.bonuses.service import Bonuses
 from bitcurrent.funding.deposits.model import DepositFilter, DepositState
 from bitcurrent.funding.deposits.schemas import (
@@ -51,7 +52,7 @@ class _Kept(msgspec.Struct, frozen=True):
     operation_id="askForDeposit",
     summary="Pay in by card",
     tags=TAGS,
-    guards=[requires_session, requires_scope("trade"), requires_verified_email],
+    guards=[requires_session, requires_scope("trade"), requires_verified_email, requires_conduct("deposit")],
     opt={IDEMPOTENT: True, RATE: "money"},
 )
 async def ask_for_deposit(

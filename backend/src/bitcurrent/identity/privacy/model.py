@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from importlib import resources
 from typing import Literal, get_args
@@ -86,6 +86,15 @@ class KeptProfile:
 
     profile: Profile
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """A first name, and a country (ISO 3166-1 alpha-2) with its region as far as they are known. Prints nothing."""
+
+    first_name: str = field(repr=False)
+    country: str | None = field(repr=False)
+    region: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

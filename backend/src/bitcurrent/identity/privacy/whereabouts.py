@@ -1,21 +1,11 @@
 """What rules that differ by country need to know of a customer: how to address them, and where they live."""
 
-from dataclasses import dataclass, field
-
 from bitcurrent.identity import repository as people
 from bitcurrent.identity.privacy import repository
+from bitcurrent.identity.privacy.model import Whereabouts
 from bitcurrent.kernel.crypto import Vault
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import UserId
-
-
-@dataclass(frozen=True, slots=True)
-class Whereabouts:
-    """A first name, and a country (ISO 3166-1 alpha-2) with its region as far as they are known. Prints nothing."""
-
-    first_name: str = field(repr=False)
-    country: str | None = field(repr=False)
-    region: str | None = field(repr=False)
 
 
 async def whereabouts_of(connection: Connection, vault: Vault, user_id: UserId) -> Whereabouts:
