@@ -170,6 +170,25 @@ def explain(data: Path, user: str, asset: str, limit: int) -> None:
     sys.exit(explain(_settings(data), user, asset, limit=limit))
 
 
+@main.group()
+def monitoring() -> None:
+    """Look at what customers do by rules."""
+
+
+@monitoring.command()
+@_data
+@click.option("--rule", required=True, help="The rule's name.")
+@click.option("--since", required=True, type=click.DateTime(), help="From this moment on, in UTC.")
+@click.option("--until", type=click.DateTime(), help="Up to this moment, in UTC; now when left out.")
+@click.option("--set", "changes", multiple=True, help="Another parameter, as name=value; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: one alert in a line.")
+def replay(data: Path, as_json: bool, **asked: Any) -> None:
+    """Show which alerts a rule would have raised in the past. Nothing is changed, nobody is told."""
+    from bitcurrent.compliance.monitoring.commands import replay
+
+    sys.exit(replay(_settings(data).database_url, as_json=as_json, **asked))
+
+
 @main.command()
 @_data
 @click.option("--json", "as_json", is_flag=True, help="For programs.")

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from bitcurrent.audit.tasks import AuditKeeper
 from bitcurrent.compliance.kyc.tasks import IdentityKeeper
+from bitcurrent.compliance.monitoring.tasks import Watcher
 from bitcurrent.funding.addresses.tasks import Teller
 from bitcurrent.funding.conversions.tasks import tend_conversions
 from bitcurrent.funding.deposits.tasks import DepositKeeper
@@ -130,6 +131,7 @@ class Worker:
             lasting=brokerage.kyc_lasting,
             counts=self._counts,
         )
+        self._watcher = Watcher(brokerage.monitoring, self._counts)
         self._desk: Desk | None = None
         self._venue: AlpacaVenue | None = None
 
@@ -184,6 +186,7 @@ class Worker:
                 asyncio.create_task(self._deposits.run()),
                 asyncio.create_task(self._reversals.run()),
                 asyncio.create_task(self._texter.run()),
+                asyncio.create_task(self._watcher.run()),
             ]
             try:
                 await run_desk(desk)
@@ -305,6 +308,7 @@ class Worker:
             "orders_canceling": ("Orders with a cancel that has no end yet.", self._backlog["canceling"]),
             "updates_flagged": ("Messages of the venue that wait for a person.", self._backlog["flagged"]),
             **self._paymaster.gauges(),
+            **self._watcher.gauges(),
             "addresses_waiting": ("Addresses that the venue was not told of so far.", self._teller.waiting),
             "mails_waiting": ("Letters that have not been sent yet.", self._postman.waiting),
             "mails_dead": ("Letters of the last week that could not be sent and are given up.", self._postman.dead),

@@ -55,6 +55,23 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActFilter:
+    """Which acts to list, newest first. An `action` that ends in a point means all that begin so: "order.".
+
+    `before` is the keyset: the id of the last one seen.
+    """
+
+    actor_id: UUID | None = None
+    actor_kind: str | None = None
+    action: str | None = None
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    before: int | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
     """The place of one act in the chain."""
 

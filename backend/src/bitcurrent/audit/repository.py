@@ -1,9 +1,10 @@
 """All the SQL of the audit log."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from bitcurrent.audit.model import Act, Seal
+from bitcurrent.audit.model import Act, ActFilter, Seal
 from bitcurrent.kernel.database import Connection
 
 READ_SECONDS_MAX = 1800
@@ -173,3 +174,50 @@ async def read_hashes(connection: Connection, sequences: Sequence[int]) -> dict[
         "SELECT sequence, hash FROM audit_seals WHERE sequence = ANY($1)", sequences, timeout=READ_SECONDS_MAX
     )
     return {row["sequence"]: row["hash"] for row in rows}
+
+
+async def search_acts(connection: Connection, which: ActFilter) -> list[Act]:
+    """Acts, newest first."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_ACT} FROM audit_logs a
+        WHERE ($1::uuid IS NULL OR a.actor_id = $1) AND ($2::text IS NULL OR a.actor_kind = $2)
+          AND ($3::text IS NULL OR a.action = $3 OR ($3 LIKE '%.' AND starts_with(a.action, $3)))
+          AND ($4::text IS NULL OR a.subject = $4)
+          AND ($5::timestamptz IS NULL OR a.created_at >= $5) AND ($6::timestamptz IS NULL OR a.created_at < $6)
+          AND ($7::bigint IS NULL OR a.id < $7)
+        ORDER BY a.id DESC LIMIT $8
+        """,
+        which.actor_id,
+        which.actor_kind,
+        which.action,
+        which.subject,
+        which.since,
+        which.until,
+        which.before,
+        which.limit,
+    )
+    return [Act(**dict(row)) for row in rows]
+
+
+async def acts_on(connection: Connection, user_id: UUID, *, limit: int) -> list[Act]:
+    """The newest acts by a user or on them, newest first."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_ACT} FROM audit_logs a WHERE a.actor_id = $1 OR a.subject = $2 ORDER BY a.id DESC LIMIT $3
+        """,
+        user_id,
+        f"user:{user_id}",
+        limit,
+    )
+    return [Act(**dict(row)) for row in rows]
+
+
+async def newest_seal_at(connection: Connection) -> datetime | None:
+    """When the newest sealed act was done."""
+    found: datetime | None = await connection.fetchval(
+        """
+        SELECT a.created_at FROM audit_seals s JOIN audit_logs a ON a.id = s.audit_id ORDER BY s.sequence DESC LIMIT 1
+        """
+    )
+    return found

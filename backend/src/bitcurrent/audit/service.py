@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from bitcurrent.audit import repository
-from bitcurrent.audit.model import NOTHING_BEFORE, Act, ActorKind, Head, chain, plain_facts
+from bitcurrent.audit.model import NOTHING_BEFORE, Act, ActFilter, ActorKind, Head, chain, plain_facts
 from bitcurrent.kernel.crashpoints import crash_point
 from bitcurrent.kernel.database import Connection
 
@@ -53,6 +53,21 @@ async def record(
 async def acts_about(connection: Connection, user_id: UUID, *, after_id: int = 0, limit: int = 50) -> list[Act]:
     """Acts by a user or on their account, oldest first, behind an id; at most 500."""
     return await repository.read_acts_about(connection, user_id, after_id=after_id, limit=min(limit, PAGE_MAX))
+
+
+async def search_acts(connection: Connection, which: ActFilter) -> list[Act]:
+    """Acts, newest first."""
+    return await repository.search_acts(connection, which)
+
+
+async def newest_acts_about(connection: Connection, user_id: UUID, *, limit: int) -> list[Act]:
+    """The newest acts by a user or on their account, newest first."""
+    return await repository.acts_on(connection, user_id, limit=min(limit, PAGE_MAX))
+
+
+async def newest_sealed_at(connection: Connection) -> datetime | None:
+    """When the newest act that has a seal was done; None when none has."""
+    return await repository.newest_seal_at(connection)
 
 
 async def seal_batch(connection: Connection, *, limit: int = BATCH) -> int:

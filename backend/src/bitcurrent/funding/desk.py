@@ -6,17 +6,20 @@ from datetime import timedelta
 from decimal import Decimal
 
 from bitcurrent.compliance.limits.service import Limits
+from bitcurrent.compliance.screening.service import Screenings
+from bitcurrent.funding.addresses.service import AddressBook
 from bitcurrent.funding.bank_accounts.service import BankAccounts
 from bitcurrent.funding.payouts.model import OwnAccounts
 from bitcurrent.funding.payouts.rail import BankRail
 from bitcurrent.funding.payouts.service import Payouts
 from bitcurrent.funding.ports import Processor
 from bitcurrent.funding.reversals.service import Refunds
+from bitcurrent.funding.screening import WithdrawalScreening
 from bitcurrent.funding.withdrawals.banking import BankSide
 from bitcurrent.funding.withdrawals.card_rail import Bounces, CardRail
 from bitcurrent.funding.withdrawals.deciding import Deciding
 from bitcurrent.funding.withdrawals.model import RailName
-from bitcurrent.funding.withdrawals.ports import Prices, Rail, Screening
+from bitcurrent.funding.withdrawals.ports import Prices, Rail
 from bitcurrent.funding.withdrawals.service import Withdrawals
 from bitcurrent.funding.withdrawals.terms import WithdrawalTerms
 from bitcurrent.identity.approvals.service import Approvals
@@ -51,7 +54,8 @@ def open_desk(
     prices: Prices,
     processor: Processor,
     refunds: Refunds,
-    screening: Screening | None = None,
+    screenings: Screenings,
+    address_book: AddressBook | None = None,
     more_rails: Sequence[Rail] = (),
 ) -> WithdrawalDesk:
     """Put the desk together. Nothing is asked of anybody yet; raises ValueError for accounts that cannot be read."""
@@ -81,7 +85,9 @@ def open_desk(
         deciding=Deciding(
             changes=withdrawals.changes,
             approvals=approvals,
-            screening=screening,
+            screening=WithdrawalScreening(
+                database=database, screenings=screenings, bank_accounts=bank_accounts, address_book=address_book
+            ),
             automatic_usd=Decimal(settings.withdrawal_automatic_usd),
         ),
         bank_accounts=bank_accounts,

@@ -41,7 +41,7 @@ async def insert_user(
         password_hash,
         role,
     )
-    return _user_of(vault, row) if row else None
+    return user_of(vault, row) if row else None
 
 
 async def replace_email(connection: Connection, vault: Vault, user_id: UserId, email: str) -> bool:
@@ -64,7 +64,7 @@ async def replace_email(connection: Connection, vault: Vault, user_id: UserId, e
 async def find_user(connection: Connection, vault: Vault, user_id: UserId) -> User | None:
     """A user by id."""
     row = await connection.fetchrow(f"SELECT {_USER} FROM users WHERE id = $1", user_id)
-    return _user_of(vault, row) if row else None
+    return user_of(vault, row) if row else None
 
 
 async def find_login(connection: Connection, vault: Vault, email: str) -> tuple[User, str] | None:
@@ -73,7 +73,7 @@ async def find_login(connection: Connection, vault: Vault, email: str) -> tuple[
         f"SELECT {_USER}, password_hash FROM users WHERE email_index = $1",
         email_index(vault, email),
     )
-    return (_user_of(vault, row), row["password_hash"]) if row else None
+    return (user_of(vault, row), row["password_hash"]) if row else None
 
 
 async def password_hash(connection: Connection, user_id: UserId) -> str | None:
@@ -167,7 +167,13 @@ def email_index(vault: Vault, email: str) -> bytes:
     return vault.blind_index(email, purpose="users.email")
 
 
-def _user_of(vault: Vault, row: asyncpg.Record) -> User:
+def user_columns() -> str:
+    """What `user_of` needs of a row."""
+    return _USER
+
+
+def user_of(vault: Vault, row: asyncpg.Record) -> User:
+    """A user out of a row."""
     if row["data_key"] is None:
         email = display_name = ERASED
     else:

@@ -1,26 +1,15 @@
 """The SQL of notes, and their encryption."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from bitcurrent.backoffice.notes.model import Note
 from bitcurrent.kernel.crypto import Vault
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import UserId, new_id
 
 _TABLE: Final = "customer_notes"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
-    """What somebody wrote about a customer. `text` is None once it was erased."""
-
-    id: UUID
-    user_id: UserId
-    author: UserId
-    created_at: datetime
-    text: str | None
 
 
 async def add(connection: Connection, vault: Vault, *, user_id: UserId, author: UserId, text: str) -> Note:

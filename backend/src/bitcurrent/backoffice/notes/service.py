@@ -7,7 +7,7 @@ from uuid import UUID
 from bitcurrent.audit.model import ActorKind
 from bitcurrent.audit.service import record
 from bitcurrent.backoffice.notes import repository
-from bitcurrent.backoffice.notes.repository import Note
+from bitcurrent.backoffice.notes.model import Note
 from bitcurrent.identity.model import Actor
 from bitcurrent.identity.service import Identity
 from bitcurrent.kernel.crypto import Vault

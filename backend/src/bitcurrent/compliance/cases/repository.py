@@ -1,6 +1,6 @@
 """The SQL of cases."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 from uuid import UUID
@@ -92,6 +92,19 @@ async def find_standing(connection: Connection, kind: CaseKind, dedupe_key: str)
         f"SELECT {_CASE} FROM cases WHERE kind = $1 AND dedupe_key = $2 AND state <> 'closed'", kind, dedupe_key
     )
     return Case(**dict(row)) if row else None
+
+
+async def find_closed(connection: Connection, case_ids: Sequence[UUID], *, cleared: bool) -> UUID | None:
+    """The newest of these that two people have closed: as nothing, or as what it looked like."""
+    found: UUID | None = await connection.fetchval(
+        """
+        SELECT id FROM cases WHERE id = ANY ($1) AND state = 'closed' AND (outcome = 'cleared') = $2
+        ORDER BY id DESC LIMIT 1
+        """,
+        list(case_ids),
+        cleared,
+    )
+    return found
 
 
 async def count_standing(connection: Connection) -> dict[str, int]:

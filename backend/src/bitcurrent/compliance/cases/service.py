@@ -131,6 +131,10 @@ class Cases:
         """The case of this kind and key that is not closed, if there is one."""
         return await repository.find_standing(connection, kind, dedupe_key)
 
+    async def find_closed(self, connection: Connection, case_ids: Sequence[UUID], *, cleared: bool) -> UUID | None:
+        """The newest of these that two people have closed: as nothing, or as what it looked like."""
+        return await repository.find_closed(connection, case_ids, cleared=cleared) if case_ids else None
+
     async def count_standing(self, connection: Connection) -> dict[str, int]:
         """How many cases are not closed, by kind."""
         return await repository.count_standing(connection)

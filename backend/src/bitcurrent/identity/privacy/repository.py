@@ -37,6 +37,32 @@ async def find_profile(connection: Connection, vault: Vault, user_id: UserId) ->
     return KeptProfile(profile=profile, updated_at=row["updated_at"])
 
 
+async def users_after(connection: Connection, after: UserId | None, limit: int) -> list[UserId]:
+    """Customers who have a profile, in the order of their ids."""
+    rows = await connection.fetch(
+        """
+        SELECT user_id FROM customer_profiles
+        WHERE data_key IS NOT NULL AND ($1::uuid IS NULL OR user_id > $1) ORDER BY user_id LIMIT $2
+        """,
+        after,
+        limit,
+    )
+    return [UserId(row["user_id"]) for row in rows]
+
+
+async def users_changed_since(connection: Connection, since: datetime, limit: int) -> list[tuple[UserId, datetime]]:
+    """Customers whose profile has changed since a moment, the first change first."""
+    rows = await connection.fetch(
+        """
+        SELECT user_id, updated_at FROM customer_profiles
+        WHERE data_key IS NOT NULL AND updated_at >= $1 ORDER BY updated_at, user_id LIMIT $2
+        """,
+        since,
+        limit,
+    )
+    return [(UserId(row["user_id"]), row["updated_at"]) for row in rows]
+
+
 async def save_profile(connection: Connection, vault: Vault, user_id: UserId, profile: Profile) -> datetime:
     """Keep a profile instead of any earlier one, under a new data key; when that was."""
     record = vault.new_record(table=_TABLE, row=user_id)
