@@ -23,6 +23,7 @@ from bitcurrent.backoffice import (
     wallet_transfer_routes,
     withdrawal_terms_routes,
 )
+from bitcurrent.backoffice import conduct_routes as conduct_desk_routes
 from bitcurrent.backoffice import deposit_routes as deposit_desk_routes
 from bitcurrent.backoffice import kyc_routes as kyc_desk_routes
 from bitcurrent.backoffice import reconciliation_routes as reconciliation_desk_routes
@@ -96,6 +97,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *reconciliation_desk_routes.ROUTES,
     *deposit_desk_routes.ROUTES,
     *case_routes.ROUTES,
+    *conduct_desk_routes.ROUTES,
     *limits_routes.ROUTES,
     *kyc_routes.ROUTES,
     *kyc_desk_routes.ROUTES,

@@ -74,6 +74,7 @@ def _play(settings: Settings, live_url: str, mailbox_url: str, console: Console)
             visit = Visit(http, socket, console, user_id)
             _subscribe(visit, token)
             asyncio.run(_verify(settings, visit))
+            _go_on(visit)
             _pay_in(visit)
             _show_price(visit)
             bought = _buy(visit)
@@ -125,6 +126,18 @@ async def _verify(settings: Settings, visit: Visit) -> None:
     async with database.transaction() as connection:
         await connection.execute("UPDATE users SET kyc_level = 'basic' WHERE id = $1", visit.user_id)
     await database.close()
+
+
+def _go_on(visit: Visit) -> None:
+    """Read what the rules of the customer's country put before money goes in, and go on from it."""
+    _step(visit.console, "Read the warning, and go on")
+    standing = _ask(visit.http, "GET", "/api/conduct")
+    following = standing["next"]
+    if standing["complete"] or following["text_sha256"] is None or following["state"] != "due":
+        return
+    visit.console.print(f"  [dim]{following['text']}[/dim]", highlight=False)
+    body = {name: following[name] for name in ("step", "version", "text_sha256")}
+    _ask(visit.http, "POST", "/api/conduct/texts", {**body, "choice": "continue"}, key=secrets.token_hex(8))
 
 
 def _pay_in(visit: Visit) -> None:

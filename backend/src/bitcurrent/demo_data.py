@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import structlog
 
+from bitcurrent.compliance.conduct.service import Conduct
 from bitcurrent.identity.factors.enrolment import ensure_totp
 from bitcurrent.identity.model import Actor, Role
 from bitcurrent.identity.service import Identity
@@ -78,12 +79,15 @@ async def _load(settings: Settings) -> None:
     database = await Database.connect(settings.database_url, connections_min=1, connections_max=2)
     redis = connect_redis(settings.redis_url)
     identity = Identity(database, redis, settings)
+    conduct = Conduct(database, identity.vault, default=settings.default_jurisdiction)
     try:
         await _fund_the_venue(database)
         for person in (ANN, BEN, OLGA):
             user_id = await _ensure_person(identity, database, settings, person)
             if person.role == "customer":
                 await _credit(database, person, user_id)
+                async with database.transaction() as connection:
+                    await conduct.pass_for_demo(connection, user_id)
             if person in WITH_SECOND_FACTOR:
                 async with database.transaction() as connection:
                     await ensure_totp(connection, identity.vault, user_id, _totp_secret(settings, person))
