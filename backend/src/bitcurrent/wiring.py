@@ -41,7 +41,7 @@ from bitcurrent.funding.conversions.service import Conversions
 from bitcurrent.funding.deposits.crediting import EVENT_TYPES
 from bitcurrent.funding.deposits.model import DepositRules
 from bitcurrent.funding.deposits.service import Deposits
-from bitcurrent.funding.desk import open_desk
+from bitcurrent.funding.desk import forfeit_at_once, open_desk
 from bitcurrent.funding.inbox.service import Inbox
 from bitcurrent.funding.payouts.service import Payouts
 from bitcurrent.funding.ports import Processor, RateSource, Wallets
@@ -293,6 +293,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             refunds=reversals.refunds,
             more_rails=(coins.rail,),
         )
+        forfeit_at_once(bonuses, reversals, desk.withdrawals)
         stops, cases = Stops(approvals), Cases(identity.vault)
         verifying = open_kyc(
             database=database,

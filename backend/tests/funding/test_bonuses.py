@@ -12,6 +12,8 @@ import pytest
 import pytest_asyncio
 
 from bitcurrent.funding.bonuses.model import PaidDeposit, amount_of, earned_by
+from bitcurrent.funding.ports import ProcessorDispute
+from bitcurrent.funding.reversals.service import Wish
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher.redis import RedisServer
@@ -168,12 +170,57 @@ async def test_money_that_leaves_takes_the_bonus_with_it(till: Till, operators: 
     await till.books("UPDATE lots SET refunded = 0 WHERE id = $1", UUID(deposit["id"]))
 
 
+async def test_a_refund_takes_its_deposits_bonus_in_the_same_transaction(till: Till, operators: list[Person]) -> None:
+    await running(till, operators, first_deposit_only=False)
+    cat, dan = await till.customer(), await till.customer()
+    deposit = await paid(till, cat)
+    await paid(till, dan)
+    refunds = till.brokerage.reversals.refunds
+    async with till.brokerage.database.transaction() as connection:
+        asked = Wish(
+            user_id=UserId(UUID(cat.id)),
+            deposit_id=UUID(deposit["id"]),
+            amount=Decimal(1),
+            origin="customer",
+            asked_by=UUID(cat.id),
+            reason=None,
+        )
+        await refunds.ask(connection, asked)
+    (gone,) = await bonuses(till, cat)
+    assert (gone["state"], gone["reason"]) == ("forfeited", "the deposit was refunded or disputed")
+    assert await till.balance(cat) == (Decimal("97.5"), Decimal(1))
+    assert [each["state"] for each in await bonuses(till, dan)] == ["earned"]
+
+
+async def test_a_dispute_takes_its_deposits_bonus_at_once(till: Till, operators: list[Person]) -> None:
+    await running(till, operators)
+    cat = await till.customer()
+    deposit = await paid(till, cat)
+    intent = await till.books("SELECT payment_intent FROM deposits WHERE id = $1", UUID(deposit["id"]))
+    async with till.brokerage.database.transaction() as connection:
+        truth = ProcessorDispute(
+            id=f"dp_{intent}",
+            status="needs_response",
+            reason="fraudulent",
+            amount=Decimal(100),
+            currency="USD",
+            payment_intent=intent,
+            charge_id=None,
+            withdrawn=Decimal(0),
+            reinstated=Decimal(0),
+            fee=Decimal(0),
+            respond_by=None,
+        )
+        await till.brokerage.reversals.disputes.apply(connection, truth)
+    assert [each["state"] for each in await bonuses(till, cat)] == ["forfeited"]
+
+
 async def test_everything_open_is_forfeited_at_once_when_told_so(till: Till, operators: list[Person]) -> None:
     await running(till, operators)
     cat = await till.customer()
     await paid(till, cat)
     async with till.brokerage.database.transaction() as connection:
-        gone = await till.brokerage.bonuses.forfeit_all(connection, UserId(UUID(cat.id)), reason="money left")
+        gone = await till.brokerage.bonuses.money_leaves(connection, UserId(UUID(cat.id)))
     assert len(gone) == 1
     assert await till.balance(cat) == (Decimal("98.5"), 0)
 

@@ -122,8 +122,9 @@ async def test_an_amount_that_cannot_be_is_refused(
 
 async def test_nobody_unverified_pays_in(till: Till) -> None:
     answer = await till.ask(await till.customer("none"), "50")
-    assert (answer.status_code, answer.json()["code"]) == (403, "limit_exceeded")
-    assert answer.json()["details"]["limit"] == "0"
+    assert (answer.status_code, answer.json()["code"]) == (403, "kyc_required")
+    assert answer.json()["details"] == {"needed": "basic", "reached": "none"}
+    assert "Verify your identity" in answer.json()["detail"]
 
 
 async def test_the_limit_is_named_with_its_value_and_what_is_left(till: Till) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from bitcurrent.funding.holdings import list_holdings
 from bitcurrent.kernel.database import Database
 from bitcurrent.launcher.scratch import DatabaseUrls
+from bitcurrent.portfolio.schemas import balance_answer
+from bitcurrent.portfolio.service import PortfolioReader
 from bitcurrent.portfolio.wallet import Wallet, WalletView
 from bitcurrent.portfolio.wallet_routes import wallet_answer
 from bitcurrent.reconciliation.service import HOLDERS
@@ -16,6 +19,7 @@ from bitcurrent.trading.model import Side
 from tests.support import books
 from tests.support.books import Ticket
 from tests.support.card_money import LATER, CardMoney
+from tests.support.withdrawal_flows import Holder, asked
 
 
 class Known:
@@ -80,3 +84,28 @@ async def test_every_holder_of_the_law_is_told(database: Database) -> None:
         ann = await books.customer(connection)
         assert await list_holdings(connection, ann) == []
     assert {holder.name for holder in HOLDERS} <= {"orders", "withdrawals", "refunds", "disputes", "bonuses"}
+
+
+async def test_a_balance_lists_everything_that_holds_it(database: Database) -> None:
+    async with database.read() as connection:
+        ann = await CardMoney.begin(connection, USD="1000")
+        deposit, disputed = await ann.deposit("100"), await ann.deposit("80")
+        order = Ticket(side=Side.BUY, quantity=Decimal(2), price=Decimal(10)).order(ann.user_id)
+        assert (await repository.place_one(connection, order)).outcome == "accepted"
+        await ann.ask_refund(deposit, "30")
+        await ann.disputed(disputed, withdrawn="80")
+        await asked(Holder(connection, ann.user_id), "USD", "50", fee="1")
+        await asked(Holder(connection, ann.user_id), "USD", "7")
+    market_data: Any = None  # balances ask for no price, and for no rate
+    found = await PortfolioReader(database, market_data, market_data).balances(ann.user_id)
+    [usd] = [balance_answer(each) for each in found if each.balance.currency == "USD"]
+    assert [(one.kind, one.amount) for one in usd.holdings] == [
+        ("refund", Decimal(30)),
+        ("dispute", Decimal(80)),
+        ("withdrawal", Decimal(51)),
+        ("withdrawal", Decimal(7)),
+    ]
+    assert [one.amount for one in usd.holds] == [Decimal(20)]
+    assert usd.held == Decimal(188)
+    assert usd.more_holds is False
+    assert all(one.released_when for one in usd.holdings)

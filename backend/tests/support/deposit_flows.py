@@ -45,14 +45,14 @@ async def bonus(ann: Holder) -> list[str]:
 async def bonus_release(ann: Holder) -> list[str]:
     bonuses, bonus_id = await _earn(ann)
     async with ann.connection.transaction():
-        await bonuses.settle(ann.connection, bonus_id)
+        await bonuses.settle(ann.connection, ann.id, bonus_id)
     return ["bonus_release"]
 
 
 async def bonus_forfeit(ann: Holder) -> list[str]:
     bonuses, _ = await _earn(ann)
     async with ann.connection.transaction():
-        await bonuses.forfeit_all(ann.connection, ann.id, reason="money left before its time")
+        await bonuses.money_leaves(ann.connection, ann.id)
     return ["bonus_forfeit"]
 
 

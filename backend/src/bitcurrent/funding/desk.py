@@ -9,10 +9,12 @@ from bitcurrent.compliance.limits.service import Limits
 from bitcurrent.compliance.screening.service import Screenings
 from bitcurrent.funding.addresses.service import AddressBook
 from bitcurrent.funding.bank_accounts.service import BankAccounts
+from bitcurrent.funding.bonuses.service import Bonuses
 from bitcurrent.funding.payouts.model import OwnAccounts
 from bitcurrent.funding.payouts.rail import BankRail
 from bitcurrent.funding.payouts.service import Payouts
 from bitcurrent.funding.ports import Processor
+from bitcurrent.funding.reversals.operating import Reversals
 from bitcurrent.funding.reversals.service import Refunds
 from bitcurrent.funding.screening import WithdrawalScreening
 from bitcurrent.funding.withdrawals.banking import BankSide
@@ -40,6 +42,13 @@ class WithdrawalDesk:
     deciding: Deciding
     bank_accounts: BankAccounts
     payouts: Payouts
+
+
+def forfeit_at_once(bonuses: Bonuses, reversals: Reversals, withdrawals: Withdrawals) -> None:
+    """Whatever lets money out takes bonuses with it in the same transaction: refunds, disputes, withdrawals."""
+    reversals.refunds.reversed = bonuses.deposit_reversed
+    reversals.disputes.reversed = bonuses.deposit_reversed
+    withdrawals.leaving = bonuses.money_leaves
 
 
 def open_desk(

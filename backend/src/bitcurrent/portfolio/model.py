@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from bitcurrent.funding.holdings import Holding
 from bitcurrent.kernel.currencies import BASE
 from bitcurrent.kernel.money import LEDGER_PLACES, ROUGH, round_down
 from bitcurrent.ledger.model import Balance
@@ -65,10 +66,14 @@ class Cash:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedBalance:
-    """A balance with what holds the held part. `holds` are the oldest when there are more than can be shown."""
+    """A balance with what holds the held part: orders, and `holdings` for everything else.
+
+    The oldest of each when there are more than can be shown.
+    """
 
     balance: Balance
     holds: tuple[OrderHold, ...]
+    holdings: tuple[Holding, ...]
     more_holds: bool
 
 

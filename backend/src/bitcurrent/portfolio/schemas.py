@@ -43,13 +43,17 @@ class HoldingAnswer(Answer, frozen=True, kw_only=True):
 
 
 class BalanceAnswer(Answer, frozen=True, kw_only=True):
-    """What you have of one currency. `held` is set aside; `holds` says by what (the oldest, if `more_holds`)."""
+    """What you have of one currency. `held` is set aside: by orders (`holds`) and by everything else (`holdings`).
+
+    Together they make up `held`, unless there are `more_holds` than are told here.
+    """
 
     currency: str
     available: Amount
     held: Amount
     total: Amount
     holds: list[HoldAnswer]
+    holdings: list[HoldingAnswer]
     more_holds: bool
 
 
@@ -192,6 +196,7 @@ def balance_answer(explained: ExplainedBalance) -> BalanceAnswer:
         held=Amount(balance.held),
         total=Amount(balance.total),
         holds=[hold_answer(hold) for hold in explained.holds],
+        holdings=[holding_answer(holding) for holding in explained.holdings],
         more_holds=explained.more_holds,
     )
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from bitcurrent.funding.conversions.model import currency_named
 from bitcurrent.funding.conversions.rates import Rates
-from bitcurrent.funding.holdings import Holding, list_holdings
+from bitcurrent.funding.holdings import HOLDINGS_MAX, Holding, list_holdings
 from bitcurrent.kernel.cache import NextFlight
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.currencies import CURRENCIES
@@ -54,8 +54,9 @@ class PortfolioReader:
         async with snapshot(self._database) as connection:
             balances = await ledger.read_balances(connection, user_id)
             holds = await list_holds(connection, user_id, limit=HOLDS_MAX + 1)
+            holdings = await list_holdings(connection, user_id)
         shown = holds[:HOLDS_MAX]
-        return [_explained(balance, shown, more=len(holds) > HOLDS_MAX) for balance in balances]
+        return [_explained(balance, shown, holdings, more=len(holds) > HOLDS_MAX) for balance in balances]
 
     async def explanation(self, user_id: UserId, currency: str, *, limit: int) -> Story:
         """Why one balance is what it is; raises `NoSuchBalance` when there never was one."""
@@ -135,10 +136,15 @@ async def snapshot(database: Database) -> AsyncIterator[Connection]:
         yield connection
 
 
-def _explained(balance: Balance, holds: list[OrderHold], *, more: bool) -> ExplainedBalance:
+def _explained(balance: Balance, holds: list[OrderHold], holdings: list[Holding], *, more: bool) -> ExplainedBalance:
     own = tuple(hold for hold in holds if hold.currency == balance.currency)
+    others = tuple(one for one in holdings if one.currency == balance.currency)
+    told = sum_of([*(hold.amount for hold in own), *(one.amount for one in others)])
     return ExplainedBalance(
-        balance=balance, holds=own, more_holds=more and sum_of([hold.amount for hold in own]) < balance.held
+        balance=balance,
+        holds=own,
+        holdings=others,
+        more_holds=(more or len(holdings) == HOLDINGS_MAX) and told < balance.held,
     )
 
 

@@ -257,6 +257,33 @@ async def test_card_money_goes_back_to_its_cards_before_it_is_released(desk: Des
     assert await works.balance() == (Decimal(199), Decimal(1001))
 
 
+async def test_what_the_processor_has_taken_is_booked_though_the_cards_bank_is_not_done(desk: Desk) -> None:
+    works = await confirmed(desk, Outside(), amount="1000")
+    brokerage = desk.brokerage
+    rail = CardRail(database=brokerage.database, refunds=Refunds(brokerage.letters), processor=Cards())  # type: ignore[arg-type]  # the rail asks nothing else of a processor
+    works.withdrawals._rails = {"card_refund": rail}
+    works.paymaster._rails, works.paymaster._every_rail = {"card_refund": rail}, ("card_refund",)
+    async with cards(works) as card:
+        await card.deposit("60")
+        plan = await works.withdrawals.plan(card.user_id, Wish(asset="EUR", amount=Decimal(60), rail="card_refund"))
+        async with brokerage.database.transaction() as connection:
+            asked = await works.withdrawals.ask(connection, card.user_id, plan, kyc_level="full", address="tests")
+        works.id = asked.id
+        await desk.confirm(works.ann)
+        await works.round()
+        (refund,) = await card.refunds.refunds_of_withdrawal(card.connection, works.id)
+        told = await card.told_of_refund(refund, "pending")
+        assert (told.taken, told.finished_at) == (True, None)
+        await works.round()
+        assert await works.state() == ("settled", None)
+        assert await works.balance() == (Decimal(999), Decimal(1001))
+        # The bank refuses it in the end: the money comes back, as from any bank.
+        card.refunds.bounced = Bounces(works.withdrawals.changes).hear
+        await card.told_of_refund(told, "failed")
+    assert await works.state() == ("returned", "card_returned")
+    assert await works.balance() == (Decimal(1059), Decimal(1001))
+
+
 async def test_the_database_refuses_what_the_machine_would_never_do(desk: Desk) -> None:
     works = await confirmed(desk, Outside(), amount="1000")
     await works.round()

@@ -185,11 +185,11 @@ async def deposit_stands(connection: Connection, deposit_id: UUID) -> bool:
 
 
 async def money_left(connection: Connection, user_id: UserId, since: datetime) -> bool:
-    """Whether a customer's money has left, or is on its way out, since a moment."""
+    """Whether a customer's money has left, or is on its way out, since a moment: once it is confirmed."""
     found = await connection.fetchval(
         """
         SELECT EXISTS (SELECT FROM withdrawals WHERE user_id = $1 AND created_at >= $2
-            AND state NOT IN ('failed', 'returned', 'refused', 'canceled', 'expired'))
+            AND state NOT IN ('requested', 'failed', 'returned', 'refused', 'canceled', 'expired'))
         """,
         user_id,
         since,

@@ -24,6 +24,7 @@ from bitcurrent.funding.bonuses.model import (
     release_date,
 )
 from bitcurrent.funding.bonuses.ports import MayHave, Traded
+from bitcurrent.funding.provenance import service as provenance
 from bitcurrent.identity.approvals.model import Approval, Kind, SubjectGone
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.model import Actor
@@ -38,6 +39,8 @@ from bitcurrent.ledger.model import Journal, Move, available, held, house
 from bitcurrent.ledger.service import post, read_balance
 
 ACTIVATE: Final = "bonus.activate"
+DEPOSIT_REVERSED: Final = "the deposit was refunded or disputed"
+MONEY_LEFT: Final = "money left before its time"
 LOOK_PAUSE: Final = timedelta(minutes=5)
 
 
@@ -88,10 +91,20 @@ class Bonuses:
 
     # ---- what becomes of it
 
-    async def forfeit_all(self, connection: Connection, user_id: UserId, *, reason: str) -> list[Bonus]:
-        """Money leaves: everything that the customer has earned and not got so far is gone."""
+    async def money_leaves(self, connection: Connection, user_id: UserId) -> list[Bonus]:
+        """Money leaves: everything that the customer has earned and not got so far is gone, and given back."""
+        return await self._forfeit(connection, await repository.earned_of(connection, user_id), MONEY_LEFT)
+
+    async def deposit_reversed(self, connection: Connection, user_id: UserId, deposit_id: UUID) -> None:
+        """A deposit was touched by a refund or a dispute: what it has earned is gone unless it stands as it stood."""
+        earned = [bonus for bonus in await repository.earned_of(connection, user_id) if bonus.deposit_id == deposit_id]
+        if earned and not await repository.deposit_stands(connection, deposit_id):
+            await self._forfeit(connection, earned, DEPOSIT_REVERSED)
+
+    async def _forfeit(self, connection: Connection, bonuses: Sequence[Bonus], reason: str) -> list[Bonus]:
         gone = []
-        for bonus in await repository.earned_of(connection, user_id):
+        for bonus in bonuses:
+            await provenance.lock_money(connection, bonus.user_id)
             locked = await repository.lock_bonus(connection, bonus.id)
             if locked is not None:
                 await self._end(connection, locked, "forfeited", reason)
@@ -106,18 +119,23 @@ class Bonuses:
         async with self._database.transaction() as connection:
             found = await repository.claim_earned(connection, limit=limit, pause=LOOK_PAUSE)
         for bonus in found:
-            await self._database.in_transaction(partial(self.settle, bonus_id=bonus.id))
+            await self._database.in_transaction(partial(self.settle, user_id=bonus.user_id, bonus_id=bonus.id))
         return len(found)
 
-    async def settle(self, connection: Connection, bonus_id: UUID) -> None:
-        """Release or forfeit one bonus, if it is due; one that has ended is left as it is."""
+    async def settle(self, connection: Connection, user_id: UserId, bonus_id: UUID) -> None:
+        """Release or forfeit one bonus, if it is due; one that has ended is left as it is.
+
+        Whatever lets money out forfeits at once; this is the net under it.
+        """
+        # Balances before bonuses, as refunds and withdrawals lock them.
+        await provenance.lock_money(connection, user_id)
         bonus = await repository.lock_bonus(connection, bonus_id)
         if bonus is None:
             return
         if not await repository.deposit_stands(connection, bonus.deposit_id):
-            await self._end(connection, bonus, "forfeited", "the deposit was refunded or disputed")
+            await self._end(connection, bonus, "forfeited", DEPOSIT_REVERSED)
         elif await repository.money_left(connection, bonus.user_id, bonus.earned_at):
-            await self._end(connection, bonus, "forfeited", "money left before its time")
+            await self._end(connection, bonus, "forfeited", MONEY_LEFT)
         else:
             traded = await self._traded(connection, bonus.user_id, bonus.earned_at)
             if is_due(bonus, moment=now(), volume=traded):

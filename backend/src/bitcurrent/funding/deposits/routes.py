@@ -22,6 +22,7 @@ from bitcurrent.funding.deposits.schemas import (
 )
 from bitcurrent.funding.deposits.service import Deposits
 from bitcurrent.identity.guards import CurrentActor, requires_scope, requires_session
+from bitcurrent.identity.kyc import requires_kyc
 from bitcurrent.identity.verified import requires_verified_email
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.web.addresses import Addresses
@@ -52,7 +53,13 @@ class _Kept(msgspec.Struct, frozen=True):
     operation_id="askForDeposit",
     summary="Pay in by card",
     tags=TAGS,
-    guards=[requires_session, requires_scope("trade"), requires_verified_email, requires_conduct("deposit")],
+    guards=[
+        requires_session,
+        requires_scope("trade"),
+        requires_verified_email,
+        requires_kyc("basic"),
+        requires_conduct("deposit"),
+    ],
     opt={IDEMPOTENT: True, RATE: "money"},
 )
 async def ask_for_deposit(

@@ -25,6 +25,7 @@ from bitcurrent.funding.reversals.model import (
     dispute_state,
     level,
 )
+from bitcurrent.funding.reversals.ports import DepositReversed
 from bitcurrent.funding.reversals.service import UnknownDeposit
 from bitcurrent.identity.model import Actor
 from bitcurrent.identity.ports import Letters
@@ -49,6 +50,8 @@ class Disputes:
 
     def __init__(self, letters: Letters) -> None:
         self._letters = letters
+        self.reversed: DepositReversed | None = None
+        """As `Refunds.reversed`."""
 
     async def apply(self, connection: Connection, truth: ProcessorDispute) -> Dispute:
         """Write down what the processor says of a dispute and let the books follow; the same or older words do nothing.
@@ -93,6 +96,8 @@ class Disputes:
         claims = EXACT.add(EXACT.subtract(lot.disputed, before.claim), after.claim)
         blocked = await repository.any_open(connection, lot.id)
         await provenance.change_lot(connection, replace(lot, disputed=claims, blocked=blocked))
+        if self.reversed is not None:
+            await self.reversed(connection, user_id, lot.id)
         crash_point("dispute.applied")
         if known is None or (after.state, after.claim) != (before.state, before.claim):
             await self._tell(connection, after, new=known is None, changed=after.state is not before.state)

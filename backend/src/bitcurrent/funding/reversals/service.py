@@ -31,6 +31,7 @@ from bitcurrent.funding.reversals.model import (
     RefundTooMuch,
     state_of,
 )
+from bitcurrent.funding.reversals.ports import DepositReversed
 from bitcurrent.identity.ports import Letters
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.crashpoints import crash_point
@@ -67,7 +68,9 @@ class Refunds:
     def __init__(self, letters: Letters) -> None:
         self._letters = letters
         self.bounced: Callable[[Connection, Refund], Awaitable[None]] | None = None
-        """Told when a refund of a withdrawal that had succeeded has failed after all; set by the withdrawal desk."""
+        """Told when a refund of a withdrawal that was taken has failed after all; set by the withdrawal desk."""
+        self.reversed: DepositReversed | None = None
+        """Told in the same transaction of every deposit that a refund touches."""
 
     async def ask(self, connection: Connection, wish: Wish, *, address: str | None = None) -> Refund:
         """Set the money aside and write the refund down; the worker sends it.
@@ -192,6 +195,7 @@ class Refunds:
     ) -> Refund:
         """The intent, and so much less of the lot for everybody else."""
         await provenance.change_lot(connection, replace(lot, refunded=EXACT.add(lot.refunded, amount)))
+        await self._reversed(connection, wish.user_id, lot.id)
         return await repository.insert_refund(
             connection,
             refund_id=new_id(),
@@ -206,6 +210,10 @@ class Refunds:
             asked_by=wish.asked_by,
             reason=wish.reason,
         )
+
+    async def _reversed(self, connection: Connection, user_id: UserId, deposit_id: UUID) -> None:
+        if self.reversed is not None:
+            await self.reversed(connection, user_id, deposit_id)
 
     async def apply(self, connection: Connection, truth: ProcessorRefund) -> Refund:
         """Write down what the processor says of a refund, ours or one made there; the same or older words do nothing.
@@ -272,7 +280,9 @@ class Refunds:
         """The processor has taken it; what was not there for it. A withdrawal books its own refunds."""
         user_id, currency = UserId(refund.user_id), refund.currency
         if refund.origin == "processor":
-            return await foreign.book(connection, refund)
+            shortfall = await foreign.book(connection, refund)
+            await self._reversed(connection, user_id, refund.lot_id)
+            return shortfall
         if refund.origin in HOLDING:
             move = Move(source=held(user_id, currency), target=house("processor", currency), amount=refund.amount)
             await post(connection, Journal(kind="refund", reference=f"refund:{refund.id}", moves=(move,)))
@@ -301,7 +311,8 @@ class Refunds:
             processor_refund_id=truth.id if truth else refund.processor_refund_id,
             failure=failure,
         )
-        if refund.origin == "withdrawal" and refund.state is RefundState.SUCCEEDED and self.bounced is not None:
+        paid = refund.taken or refund.state is RefundState.SUCCEEDED
+        if refund.origin == "withdrawal" and paid and self.bounced is not None:
             # The withdrawal may be settled by it: whoever booked that books it back.
             await self.bounced(connection, refund)
         if refund.taken or refund.origin != "processor":

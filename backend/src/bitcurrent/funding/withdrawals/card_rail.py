@@ -75,16 +75,19 @@ class CardRail:
         return Outcome(kind="sent")
 
     async def ask(self, withdrawal: Withdrawal) -> Outcome:
-        """Settled when every refund has ended; what of them failed goes back to the balance."""
+        """Settled when the processor has taken every refund, or it has failed; what failed goes back to the balance.
+
+        Taken is paid: it has left our balance there, whenever the card's bank is done with it.
+        """
         async with self._database.read() as connection:
             refunds = await self._refunds.refunds_of_withdrawal(connection, withdrawal.id)
         if not refunds:
             return Outcome(kind="nothing_there")
-        if any(refund.state not in {RefundState.SUCCEEDED, RefundState.FAILED} for refund in refunds):
+        if any(not refund.taken and refund.state not in {RefundState.SUCCEEDED, RefundState.FAILED} for refund in refunds):
             return Outcome(kind="sent")
         paid = Decimal(0)
         for refund in refunds:
-            if refund.state is RefundState.SUCCEEDED:
+            if refund.state is not RefundState.FAILED:
                 paid = EXACT.add(paid, refund.amount)
         if not paid:
             return Outcome(kind="failed", reason="card_refused")
@@ -93,7 +96,7 @@ class CardRail:
 
 
 class Bounces:
-    """Hears of refunds that had succeeded and came back, and books what their withdrawal had booked."""
+    """Hears of refunds that were taken and came back, and books what their withdrawal had booked."""
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes

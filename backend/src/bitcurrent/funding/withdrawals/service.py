@@ -1,6 +1,6 @@
 """Withdrawals' verbs for customers: quote, ask, confirm, cancel, read."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -98,6 +98,8 @@ class Withdrawals:
         self._limits = limits
         self._confirmations = Confirmations(secret_key)
         self.changes = Changes(letters)
+        self.leaving: Callable[[Connection, UserId], Awaitable[object]] | None = None
+        """Told in the same transaction when a customer has confirmed that money leaves."""
         self.wake: Callable[[], None] = lambda: None
 
     def rail(self, name: RailName) -> Rail:
@@ -217,6 +219,8 @@ class Withdrawals:
             raise WrongState(withdrawal.state)
         await require_free(connection, withdrawal.user_id, "withdrawals")
         confirmed = await self.changes.move(connection, withdrawal, State.SCREENING)
+        if self.leaving is not None:
+            await self.leaving(connection, withdrawal.user_id)
         await _note(connection, confirmed, "withdrawal.confirmed", address)
         return confirmed
 
