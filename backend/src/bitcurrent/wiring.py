@@ -26,6 +26,8 @@ from bitcurrent.compliance.kyc.service import Kyc
 from bitcurrent.compliance.kyc.side import open_kyc
 from bitcurrent.compliance.limits.service import Limits
 from bitcurrent.compliance.restrictions.service import may_log_in
+from bitcurrent.compliance.screening.service import Screenings
+from bitcurrent.compliance.screening.service import erase as erase_screenings
 from bitcurrent.compliance.stops.board import StopBoard
 from bitcurrent.compliance.stops.service import Stops
 from bitcurrent.funding.addresses.export import erase as erase_addresses
@@ -158,6 +160,7 @@ class Brokerage:
     admin_networks: Networks
     approvals: Approvals
     cases: Cases
+    screenings: Screenings
     conduct: Conduct
     kyc: Kyc
     kyc_reviews: Reviews
@@ -266,6 +269,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 erase_addresses,
                 erase_bank_accounts,
                 erase_cases,
+                erase_screenings,
                 erase_conduct,
                 erase_verifications,
             ),
@@ -280,6 +284,8 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             approvals=approvals,
             prices=prices,
         )
+        cases = Cases(identity.vault)
+        screenings = Screenings(identity.vault, cases)
         desk = open_desk(
             settings=settings,
             database=database,
@@ -291,10 +297,12 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             prices=prices,
             processor=processor,
             refunds=reversals.refunds,
+            screenings=screenings,
+            address_book=coins.book,
             more_rails=(coins.rail,),
         )
         forfeit_at_once(bonuses, reversals, desk.withdrawals)
-        stops, cases = Stops(approvals), Cases(identity.vault)
+        stops = Stops(approvals)
         verifying = open_kyc(
             database=database,
             vault=identity.vault,
@@ -355,6 +363,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             solvency=Solvency.of(settings, database),
             statements=Statements(database, market_data, identity, privacy),
             admin_networks=settings.open_admin_networks(),
+            screenings=screenings,
             approvals=approvals,
             cases=cases,
             conduct=conduct,
