@@ -24,6 +24,7 @@ from bitcurrent.compliance.cases import tables as _cases
 from bitcurrent.compliance.conduct import tables as _conduct
 from bitcurrent.compliance.kyc import tables as _kyc
 from bitcurrent.compliance.limits import tables as _limits
+from bitcurrent.compliance.monitoring import tables as _monitoring
 from bitcurrent.compliance.restrictions import tables as _restrictions
 from bitcurrent.compliance.screening import tables as _screening
 from bitcurrent.compliance.stops import tables as _stops
@@ -61,6 +62,7 @@ DESCRIBED = (
     _kyc,
     _limits,
     _restrictions,
+    _monitoring,
     _stops,
     _breakers,
     _identity,
@@ -98,6 +100,7 @@ FUNCTION_FILES = (
     ("bitcurrent.compliance.conduct", "functions.sql"),
     ("bitcurrent.compliance.screening", "functions.sql"),
     ("bitcurrent.compliance.kyc", "functions.sql"),
+    ("bitcurrent.compliance.monitoring", "functions.sql"),
     ("bitcurrent.ledger", "functions.sql"),
     ("bitcurrent.trading", "functions.sql"),
     ("bitcurrent.trading", "settlement.sql"),
@@ -170,6 +173,13 @@ APP_WRITES = {
     "breaker_rules": "INSERT",
     "usd_prices": "INSERT, UPDATE (price, updated_at)",
     "stops": "INSERT, UPDATE (ended_at, ended_by, end_reason)",
+    "transaction_monitoring": "INSERT (event_position, user_id, kind, subject, at, worth, facts, rule_hits,"
+    " requires_review), UPDATE (facts, requires_review)",
+    "monitoring_marks": "INSERT, DELETE",
+    "monitoring_rules": "INSERT (name, parameters, action, enabled, active_from, reason, approval_id)",
+    "monitoring_alerts": "INSERT (id, rule, rule_version, user_id, position, at, score, parts, words, state, held,"
+    " case_id), UPDATE (state, decided_by, decided_at, decision, case_id)",
+    "monitoring_cursors": "INSERT, UPDATE (transaction_id, position, updated_at)",
     "bank_accounts": "INSERT, UPDATE (removed_at, data_key, details)",
     "withdrawals": "INSERT, UPDATE (state, reason, held, paid, network_fee_paid, reference, details, screening,"
     " screening_reference, batch_id, unknown_since, finished_at, claimed_until, next_at, attempts, updated_at)",

@@ -25,6 +25,8 @@ from bitcurrent.compliance.kyc.links import DocumentLinks
 from bitcurrent.compliance.kyc.service import Kyc
 from bitcurrent.compliance.kyc.side import open_kyc
 from bitcurrent.compliance.limits.service import Limits
+from bitcurrent.compliance.monitoring.service import Monitoring
+from bitcurrent.compliance.monitoring.service import erase as erase_monitoring
 from bitcurrent.compliance.restrictions.service import may_log_in
 from bitcurrent.compliance.screening.service import Screenings
 from bitcurrent.compliance.screening.service import erase as erase_screenings
@@ -160,6 +162,7 @@ class Brokerage:
     admin_networks: Networks
     approvals: Approvals
     cases: Cases
+    monitoring: Monitoring
     screenings: Screenings
     conduct: Conduct
     kyc: Kyc
@@ -269,6 +272,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 erase_addresses,
                 erase_bank_accounts,
                 erase_cases,
+                erase_monitoring,
                 erase_screenings,
                 erase_conduct,
                 erase_verifications,
@@ -366,6 +370,14 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             screenings=screenings,
             approvals=approvals,
             cases=cases,
+            monitoring=Monitoring(
+                database=database,
+                vault=identity.vault,
+                cases=cases,
+                approvals=approvals,
+                prices=prices,
+                homes=privacy.country,
+            ),
             conduct=conduct,
             kyc=verifying.kyc,
             kyc_reviews=verifying.reviews,

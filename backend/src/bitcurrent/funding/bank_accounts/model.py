@@ -116,6 +116,8 @@ class BankAccount:
     currency: str
     scheme: Scheme
     label: str
+    fingerprint: bytes
+    """A keyed hash: equal for equal accounts, whoever saved them."""
 
 
 def checked(

@@ -156,7 +156,7 @@ class Conversions:
             user_id=user_id,
             kind="conversion_done",
             subject=conversion_id,
-            payload={**_told(terms), "balances": [_balance(balance) for balance in left]},
+            payload={**_told(terms), "worth": plain(quote.worth), "balances": [_balance(balance) for balance in left]},
         )
         values = {
             "sold": plain(terms.give),

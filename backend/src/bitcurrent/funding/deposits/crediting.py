@@ -26,7 +26,7 @@ from bitcurrent.funding.deposits.model import (
     judge,
 )
 from bitcurrent.funding.deposits.repository import ToCredit
-from bitcurrent.funding.ports import Checkout, Processor, ProcessorEvent
+from bitcurrent.funding.ports import Card, Checkout, Processor, ProcessorEvent
 from bitcurrent.funding.provenance.model import Receipt
 from bitcurrent.funding.provenance.service import receive_many
 from bitcurrent.identity.ports import Letters
@@ -188,6 +188,16 @@ class Crediting:
                 for deposit in deposits
             ],
         )
+
+
+async def tell_card(connection: Connection, deposit: Deposit, card: Card) -> None:
+    """What was learned of a paid deposit's card, for monitoring: by it several deposits belong together."""
+    if card.fingerprint is None:
+        return
+    facts = {"card": card.fingerprint, "worth": plain(deposit.worth)}
+    if card.country is not None:
+        facts["country"] = card.country
+    await append_event(connection, user_id=deposit.user_id, kind="deposit_card_read", subject=deposit.id, payload=facts)
 
 
 def _ours(checkout: Checkout) -> UUID | None:

@@ -113,7 +113,7 @@ BEGIN
     INSERT INTO events (user_id, sequence, kind, subject, payload)
     SELECT i.user_id, n.last_sequence - i.turns + i.turn, 'deposit_credited', i.id, jsonb_build_object(
         'state', 'paid', 'currency', i.currency, 'amount', amount_text(i.amount), 'fee', amount_text(i.fee),
-        'credited', amount_text(i.amount - i.fee), 'release_at', i.release_at,
+        'credited', amount_text(i.amount - i.fee), 'worth', amount_text(i.worth), 'release_at', i.release_at,
         'balances', jsonb_build_array(balance_json(i.currency, b.available, b.held)))
     FROM input i JOIN numbered n ON n.user_id = i.user_id
     JOIN balances b ON b.user_id = i.user_id AND b.currency = i.currency

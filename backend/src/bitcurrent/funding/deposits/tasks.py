@@ -16,7 +16,7 @@ import structlog
 
 from bitcurrent.funding.bonuses.service import Bonuses
 from bitcurrent.funding.deposits import repository
-from bitcurrent.funding.deposits.crediting import Fact
+from bitcurrent.funding.deposits.crediting import Fact, tell_card
 from bitcurrent.funding.deposits.model import GIVEN_UP_AFTER, Deposit, DepositState, next_look
 from bitcurrent.funding.deposits.service import Deposits
 from bitcurrent.funding.ports import NotConfigured, NotSent, OutcomeUnknown, RefusedOutside
@@ -208,6 +208,7 @@ class DepositKeeper:
             # The lot before the deposit: so does whoever writes on a lot what became of it.
             await release_earlier(connection, deposit.id, release_at)
             await repository.keep_card(connection, deposit.id, card, release_at)
+            await tell_card(connection, deposit, card)
             crash_point("deposit.card_read")
 
         await self._database.in_transaction(work)

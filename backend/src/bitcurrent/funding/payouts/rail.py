@@ -32,7 +32,13 @@ class BankRail:
             raise DestinationNotFound from None
         if account.currency != asset:
             raise DestinationNotFound
-        return Destination(id=account.id, label=account.label, usable_at=account.usable_at)
+        return Destination(
+            id=account.id,
+            label=account.label,
+            usable_at=account.usable_at,
+            mark=account.fingerprint.hex(),
+            since=account.created_at,
+        )
 
     async def quote(self, *, user_id: UserId, asset: str, destination: UUID | None, amount: Decimal) -> Quote:
         """Our own fee covers the bank's."""

@@ -97,7 +97,13 @@ class WalletRail:
         moment = await connection.fetchval("SELECT now()")
         if saved.usable_at <= moment and saved.destination_state is not DestinationState.APPROVED:
             raise AddressNotReady
-        return Destination(id=saved.id, label=f"{saved.network} {saved.shown}", usable_at=saved.usable_at)
+        return Destination(
+            id=saved.id,
+            label=f"{saved.network} {saved.shown}",
+            usable_at=saved.usable_at,
+            mark=str(saved.destination_id),
+            since=saved.created_at,
+        )
 
     async def quote(self, *, user_id: UserId, asset: str, destination: UUID | None, amount: Decimal) -> Quote:
         """The network's fee now, charged as quoted. Raises BeneficiaryNeeded above the Travel Rule's threshold."""

@@ -95,14 +95,16 @@ class Changes:
         """Money has come back from it: what its owner owes is paid first."""
         await provenance.collect(connection, self._letters, withdrawal.user_id, withdrawal.asset)
 
-    async def tell(self, connection: Connection, withdrawal: Withdrawal) -> None:
-        """The event for the customer's screens, and the letter where there is one."""
+    async def tell(
+        self, connection: Connection, withdrawal: Withdrawal, *, more: Mapping[str, str] | None = None
+    ) -> None:
+        """The event for the customer's screens (and for monitoring: `more`), and the letter where there is one."""
         await append_event(
             connection,
             user_id=withdrawal.user_id,
             kind=f"withdrawal_{withdrawal.state}",
             subject=withdrawal.id,
-            payload=summary(withdrawal),
+            payload={**summary(withdrawal), **(more or {})},
         )
         if template := LETTERS.get(withdrawal.state):
             await self.write(connection, withdrawal, template)

@@ -28,6 +28,10 @@ class Destination:
     usable_at: datetime | None = None
     returns: Decimal = Decimal(0)
     """What of the amount goes back where it came from, and needs no release for that."""
+    mark: str | None = None
+    """The same for everybody who sends there, and not to be read: by it monitoring sees that customers share it."""
+    since: datetime | None = None
+    """When it was saved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -193,9 +193,12 @@ class Withdrawals:
             ),
             confirm_within=CONFIRM_WITHIN,
         )
+        everything = await _everything(connection, user_id, plan.prices)
         await _hold(connection, withdrawal)
         crash_point("withdrawal.held")
-        await self.changes.tell(connection, withdrawal)
+        await self.changes.tell(
+            connection, withdrawal, more=_for_monitoring(withdrawal, destination, moment, everything)
+        )
         await self.changes.write(
             connection,
             withdrawal,
@@ -265,6 +268,26 @@ async def _hold(connection: Connection, withdrawal: Withdrawal) -> None:
     if there < withdrawal.total:
         raise InsufficientFunds(needed=withdrawal.total, available=there, currency=withdrawal.asset)
     await post(connection, journals.hold(withdrawal))
+
+
+async def _everything(connection: Connection, user_id: UserId, prices: Mapping[str, Decimal]) -> Decimal:
+    """USD worth of all that the customer has, by the prices that are known."""
+    total = Decimal(0)
+    for balance in await read_balances(connection, user_id):
+        total = EXACT.add(total, ROUGH.multiply(balance.total, prices.get(balance.currency, Decimal(0))))
+    return ROUGH.quantize(total, WORTH_STEP)
+
+
+def _for_monitoring(
+    withdrawal: Withdrawal, destination: Destination, moment: datetime, everything: Decimal
+) -> dict[str, str]:
+    """What rules need of a withdrawal beside what its customer sees."""
+    facts = {"worth": plain(withdrawal.worth), "everything": plain(everything)}
+    if destination.mark is not None:
+        facts["destination_mark"] = destination.mark
+    if destination.since is not None:
+        facts["destination_age_hours"] = str(max((moment - destination.since) // timedelta(hours=1), 0))
+    return facts
 
 
 def _worth(plan: Plan) -> Decimal:

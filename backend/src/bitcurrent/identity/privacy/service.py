@@ -89,6 +89,11 @@ class Privacy:
         """A customer's profile, if they have one."""
         return await repository.find_profile(connection, self._vault, user_id)
 
+    async def country(self, connection: Connection, user_id: UserId) -> str | None:
+        """Where a customer lives, as they say: a country of ISO 3166; None when they did not."""
+        kept = await self.profile(connection, user_id)
+        return kept.profile.address.country if kept else None
+
     async def save_profile(
         self, connection: Connection, actor: Actor, profile: Profile, *, address: str
     ) -> KeptProfile:
