@@ -7,7 +7,7 @@ import asyncpg
 from rich.console import Console
 from rich.table import Table
 
-from bitcurrent.funding.holdings import Holding
+from bitcurrent.funding.holdings_model import Holding
 from bitcurrent.identity.model import User
 from bitcurrent.identity.service import Identity
 from bitcurrent.kernel.cache import connect_redis

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from bitcurrent.funding.holdings import Holding
+from bitcurrent.funding.holdings_model import Holding
 from bitcurrent.kernel.currencies import BASE
 from bitcurrent.kernel.money import LEDGER_PLACES, ROUGH, round_down
 from bitcurrent.ledger.model import Balance

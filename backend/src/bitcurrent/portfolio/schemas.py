@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from bitcurrent.funding.holdings import Holding, HoldingKind
+from bitcurrent.funding.holdings_model import Holding, HoldingKind
 from bitcurrent.ledger.model import EntryLine, Explanation
 from bitcurrent.portfolio.model import CASH, Cash, ExplainedBalance, Portfolio, Position, View, sum_of
 from bitcurrent.portfolio.wording import meaning_of

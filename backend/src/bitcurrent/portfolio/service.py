@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from bitcurrent.funding.conversions.model import currency_named
 from bitcurrent.funding.conversions.rates import Rates
-from bitcurrent.funding.holdings import HOLDINGS_MAX, Holding, list_holdings
+from bitcurrent.funding.holdings import HOLDINGS_MAX, list_holdings
+from bitcurrent.funding.holdings_model import Holding
 from bitcurrent.kernel.cache import NextFlight
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.currencies import CURRENCIES

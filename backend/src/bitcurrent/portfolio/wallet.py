@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, Protocol
 
-from bitcurrent.funding.holdings import Holding, list_holdings
+from bitcurrent.funding.holdings import list_holdings
+from bitcurrent.funding.holdings_model import Holding
 from bitcurrent.funding.provenance import service as provenance
 from bitcurrent.funding.provenance.model import Lot, NoPrice, Worth
 from bitcurrent.kernel.clock import now
