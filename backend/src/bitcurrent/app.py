@@ -20,6 +20,7 @@ from bitcurrent.backoffice import (
     letters_routes,
     limits_routes,
     lost_factor_routes,
+    screening_routes,
     wallet_transfer_routes,
     withdrawal_terms_routes,
 )
@@ -97,6 +98,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *reconciliation_desk_routes.ROUTES,
     *deposit_desk_routes.ROUTES,
     *case_routes.ROUTES,
+    *screening_routes.ROUTES,
     *conduct_desk_routes.ROUTES,
     *limits_routes.ROUTES,
     *kyc_routes.ROUTES,

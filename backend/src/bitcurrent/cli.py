@@ -203,6 +203,34 @@ def reconcile(data: Path, as_json: bool, wholly: bool) -> None:
 
 
 @main.group()
+def sanctions() -> None:
+    """Look after the lists that customers are compared with."""
+
+
+@sanctions.command("import")
+@_data
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--source", type=click.Choice(["ofac", "uk", "demo"]), help="Whose list it is; told by its shape if not given."
+)
+@click.option("--may-shrink", is_flag=True, help="Take a list that lost more than a fifth of its entries.")
+def sanctions_import(data: Path, files: tuple[Path, ...], source: Any, may_shrink: bool) -> None:
+    """Put a list in force: OFAC's SDN.CSV, ALT.CSV and ADD.CSV together, or UK-Sanctions-List.csv."""
+    from bitcurrent.compliance.screening.commands import import_files
+
+    sys.exit(import_files(_settings(data).database_url, files, source=source, may_shrink=may_shrink))
+
+
+@sanctions.command("status")
+@_data
+def sanctions_status(data: Path) -> None:
+    """Say which lists are in force and how far customers were compared; exit code 1 without any list."""
+    from bitcurrent.compliance.screening.commands import status
+
+    sys.exit(status(_settings(data).database_url))
+
+
+@main.group()
 def solvency() -> None:
     """Prove that what is owed to customers is there."""
 

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from bitcurrent.audit.tasks import AuditKeeper
 from bitcurrent.compliance.kyc.tasks import IdentityKeeper
 from bitcurrent.compliance.monitoring.tasks import Watcher
+from bitcurrent.compliance.screening.tasks import Screener
 from bitcurrent.funding.addresses.tasks import Teller
 from bitcurrent.funding.conversions.tasks import tend_conversions
 from bitcurrent.funding.deposits.tasks import DepositKeeper
@@ -132,6 +133,7 @@ class Worker:
             counts=self._counts,
         )
         self._watcher = Watcher(brokerage.monitoring, self._counts)
+        self._screener = Screener(brokerage.database, brokerage.screenings, self._counts)
         self._desk: Desk | None = None
         self._venue: AlpacaVenue | None = None
 
@@ -186,6 +188,7 @@ class Worker:
                 asyncio.create_task(self._deposits.run()),
                 asyncio.create_task(self._reversals.run()),
                 asyncio.create_task(self._texter.run()),
+                asyncio.create_task(self._screener.run()),
                 asyncio.create_task(self._watcher.run()),
             ]
             try:
@@ -308,6 +311,7 @@ class Worker:
             "orders_canceling": ("Orders with a cancel that has no end yet.", self._backlog["canceling"]),
             "updates_flagged": ("Messages of the venue that wait for a person.", self._backlog["flagged"]),
             **self._paymaster.gauges(),
+            **self._screener.gauges(),
             **self._watcher.gauges(),
             "addresses_waiting": ("Addresses that the venue was not told of so far.", self._teller.waiting),
             "mails_waiting": ("Letters that have not been sent yet.", self._postman.waiting),
