@@ -68,7 +68,7 @@ def _kyc_submissions() -> None:
         sa.CheckConstraint("checker IN ('operator', 'provider', 'demo')", name=op.f("ck_kyc_submissions_checker")),
         sa.CheckConstraint("falls_to IN ('none', 'basic', 'full')", name=op.f("ck_kyc_submissions_falls_to")),
         sa.CheckConstraint(
-            "flags <@ ARRAY['document_used_by_another', 'recheck', 'provider_unsure', 'provider_silent']",
+            "flags <@ ARRAY['document_used_by_another', 'recheck', 'provider_unsure', 'provider_silent', 'not_screened', 'screening_open']",
             name=op.f("ck_kyc_submissions_flags"),
         ),
         sa.CheckConstraint("level IN ('basic', 'full')", name=op.f("ck_kyc_submissions_level")),

@@ -10,6 +10,11 @@ from decimal import Decimal
 
 from redis.asyncio import Redis
 
+from bitcurrent.backoffice.adjustments.service import Adjustments
+from bitcurrent.backoffice.notes.service import Notes
+from bitcurrent.backoffice.notes.service import erase as erase_notes
+from bitcurrent.backoffice.notes.service import export_with as export_notes_with
+from bitcurrent.backoffice.restricting import Restricting
 from bitcurrent.botapi.service import BotApi
 from bitcurrent.compliance.cases.service import Cases
 from bitcurrent.compliance.cases.service import erase as erase_cases
@@ -108,6 +113,7 @@ from bitcurrent.reconciliation.solvency.service import Solvency
 from bitcurrent.reconciliation.table_commands import Books
 from bitcurrent.settings import Settings
 from bitcurrent.trading.export import export as export_orders
+from bitcurrent.trading.fees import FeeSchedules
 from bitcurrent.trading.reading import traded_since
 from bitcurrent.trading.service import Trading
 from bitcurrent.trading.weighing import OrderLimits
@@ -174,6 +180,10 @@ class Brokerage:
     stops: Stops
     breaks: Breaks
     operators: Operators
+    notes: Notes
+    adjustments: Adjustments
+    restricting: Restricting
+    fee_schedules: FeeSchedules
     bot_api: BotApi
 
 
@@ -263,12 +273,14 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 export_addresses_with(identity.vault),
                 export_withdrawals,
                 export_reversals,
+                export_notes_with(identity.vault),
                 export_bank_accounts_with(identity.vault),
                 export_conduct_with(identity.vault),
                 export_verifications_with(identity.vault),
             ),
             erases=(
                 erase_letters,
+                erase_notes,
                 erase_addresses,
                 erase_bank_accounts,
                 erase_cases,
@@ -388,6 +400,10 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             stops=stops,
             breaks=Breaks(approvals, stops),
             operators=Operators(identity, approvals),
+            notes=Notes(identity),
+            adjustments=Adjustments(identity, approvals, market_data),
+            restricting=Restricting(identity, approvals),
+            fee_schedules=FeeSchedules(approvals),
             bot_api=BotApi(
                 conduct=conduct,
                 database=database,

@@ -17,6 +17,7 @@ from bitcurrent.compliance.kyc.model import (
     Checker,
     Claims,
     Document,
+    Flag,
     Level,
     Outcome,
     ProfileChanged,
@@ -32,6 +33,8 @@ from bitcurrent.compliance.kyc.model import (
 )
 from bitcurrent.compliance.kyc.ports import Check
 from bitcurrent.compliance.kyc.service import tell_change
+from bitcurrent.compliance.screening.model import NoLists
+from bitcurrent.compliance.screening.service import Screenings
 from bitcurrent.identity.approvals.model import Approval, Kind, SubjectGone
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.kyc import kyc_level_of
@@ -52,12 +55,22 @@ APPROVE_FLAGGED: Final = "kyc.approve_flagged"
 class Reviews:
     """Decides on submissions. Methods run in the caller's transaction."""
 
-    def __init__(self, *, vault: Vault, privacy: Privacy, letters: Letters, approvals: Approvals, cases: Cases) -> None:
+    def __init__(
+        self,
+        *,
+        vault: Vault,
+        privacy: Privacy,
+        letters: Letters,
+        approvals: Approvals,
+        cases: Cases,
+        screenings: Screenings,
+    ) -> None:
         self._vault = vault
         self._privacy = privacy
         self._letters = letters
         self._approvals = approvals
         self._cases = cases
+        self._screenings = screenings
         approvals.register(Kind(name=APPROVE_FLAGGED, ask=WORK, grant=WORK, handler=self._granted))
 
     # ---- people
@@ -87,10 +100,14 @@ class Reviews:
     ) -> Submission | Approval:
         """Approve it; a flagged one for `full` only asks for the second person's yes. `reason` says why.
 
-        Raises SubmissionNotFound, WrongState, ProfileChanged, AlreadyAsked, Invalid.
+        The customer is screened first. Where that needs people, the submission stays as it is, flagged; what is given
+        back says so. Raises SubmissionNotFound, WrongState, ProfileChanged, AlreadyAsked, Invalid.
         """
         submission = await self._undecided(connection, actor, submission_id)
         await self._check_profile(connection, submission)
+        submission, screening = await self._screened(connection, submission)
+        if "screening_open" in submission.flags and screening is None:
+            return submission
         if needs_four_eyes(submission):
             return await self._approvals.ask(
                 connection,
@@ -103,7 +120,11 @@ class Reviews:
             )
         await note(connection, actor, "kyc.approved", submission, address, reason=reason)
         return await self._approved(
-            connection, submission, checker="operator", decided_by=actor.user_id, evidence={"by": str(actor.user_id)}
+            connection,
+            submission,
+            checker="operator",
+            decided_by=actor.user_id,
+            evidence={"by": str(actor.user_id), "screening": screening},
         )
 
     async def refuse(
@@ -132,13 +153,21 @@ class Reviews:
         if submission is None or submission.state not in UNDECIDED:
             raise SubjectGone("This submission was decided in the meantime. Nothing was done.")
         await self._check_profile(connection, submission)
+        submission, screening = await self._screened(connection, submission)
+        if "screening_open" in submission.flags and screening is None:
+            raise SubjectGone("The customer's screening needs people first. Nothing was done.")
         await self._approved(
             connection,
             submission,
             checker="operator",
             decided_by=approval.asked_by,
             confirmed_by=granted_by,
-            evidence={"approval": str(approval.id), "by": str(approval.asked_by), "confirmed_by": str(granted_by)},
+            evidence={
+                "approval": str(approval.id),
+                "by": str(approval.asked_by),
+                "confirmed_by": str(granted_by),
+                "screening": screening,
+            },
         )
 
     # ---- the provider
@@ -159,13 +188,41 @@ class Reviews:
                     connection, submission, "needs_more", changed, checker="provider", evidence=evidence
                 )
             else:
-                await self._approved(connection, submission, checker="provider", evidence=evidence)
+                await self._approved_by_provider(connection, submission, evidence)
         elif check.status == "rejected" or check.status == "needs_more":
             reasons: tuple[Reason, ...] = tuple(check.reasons) or ("not_verified",)
             await self._refused(connection, submission, check.status, reasons, checker="provider", evidence=evidence)
         elif check.status == "unsure":
             await repository.hand_to_people(connection, submission.id, "provider_unsure")
             await self._to_people(connection, submission, evidence)
+
+    async def _approved_by_provider(
+        self, connection: Connection, submission: Submission, evidence: Mapping[str, Any]
+    ) -> None:
+        """Approve what the provider approves, unless the screening makes anybody wonder: then people decide."""
+        submission, screening = await self._screened(connection, submission)
+        if may_be_approved_by_machine(submission):
+            evidence = {**evidence, "screening": screening}
+            await self._approved(connection, submission, checker="provider", evidence=evidence)
+        else:
+            await repository.hand_to_people(connection, submission.id, None)
+            await self._to_people(connection, submission, evidence)
+
+    async def _screened(self, connection: Connection, submission: Submission) -> tuple[Submission, str | None]:
+        """The submission as it is after the customer was screened, and the id of a screening that was clear."""
+        flag: Flag = "not_screened"
+        try:
+            found = await self._screenings.screen_customer(
+                connection, submission.user_id, occasion="kyc", subject=f"kyc_submission:{submission.id}"
+            )
+        except NoLists:
+            log.warning("kyc_not_screened", submission=str(submission.id))
+        else:
+            if found.outcome == "clear":
+                return submission, str(found.id)
+            flag = "screening_open"
+        await repository.add_flag(connection, submission.id, flag)
+        return await self.read(connection, submission.id), None
 
     async def give_up(self, connection: Connection, submission: Submission) -> None:
         """The provider does not take it, or does not answer for too long: people decide."""

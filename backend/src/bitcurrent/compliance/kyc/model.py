@@ -75,7 +75,9 @@ REASONS: Final[Mapping[Reason, str]] = {
 }
 """Why somebody was not verified, in the words that the customer reads."""
 
-Flag = Literal["document_used_by_another", "recheck", "provider_unsure", "provider_silent"]
+Flag = Literal[
+    "document_used_by_another", "recheck", "provider_unsure", "provider_silent", "not_screened", "screening_open"
+]
 FLAGS: Final[tuple[Flag, ...]] = get_args(Flag)
 """What makes people look twice: a flagged submission for the level `full` is approved by two of them."""
 

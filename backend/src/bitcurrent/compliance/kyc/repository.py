@@ -179,7 +179,7 @@ async def read_claims(connection: Connection, vault: Vault, submission_id: UUID)
     row = await connection.fetchrow(
         "SELECT id, data_key, declaration, profile FROM kyc_submissions WHERE id = $1", submission_id
     )
-    return Claims(declaration=None, profile=None) if row is None else open_claims(vault, row)
+    return Claims(declaration=None, profile=None) if row is None else open_claims(vault, dict(row))
 
 
 def open_claims(vault: Vault, row: Mapping[str, Any]) -> Claims:
@@ -283,6 +283,15 @@ async def hand_to_people(connection: Connection, submission_id: UUID, flag: Flag
             flags = CASE WHEN $2::text IS NULL OR $2 = ANY (flags) THEN flags ELSE array_append(flags, $2) END
         WHERE id = $1 AND state IN ('submitted', 'checking')
         """,
+        submission_id,
+        flag,
+    )
+
+
+async def add_flag(connection: Connection, submission_id: UUID, flag: Flag) -> None:
+    """People have to look at it, and see why; it must be locked."""
+    await connection.execute(
+        "UPDATE kyc_submissions SET flags = array_append(flags, $2) WHERE id = $1 AND NOT $2 = ANY (flags)",
         submission_id,
         flag,
     )

@@ -7,8 +7,10 @@ from bitcurrent.compliance.kyc.asking import Asking
 from bitcurrent.compliance.kyc.deciding import Reviews
 from bitcurrent.compliance.kyc.lasting import Lasting
 from bitcurrent.compliance.kyc.links import DocumentLinks
+from bitcurrent.compliance.kyc.model import RailName
 from bitcurrent.compliance.kyc.ports import IdentityCheck
 from bitcurrent.compliance.kyc.service import Kyc
+from bitcurrent.compliance.screening.service import Screenings
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.ports import Letters
 from bitcurrent.identity.privacy.service import Privacy
@@ -35,11 +37,14 @@ def open_kyc(
     letters: Letters,
     approvals: Approvals,
     cases: Cases,
+    screenings: Screenings,
     provider: IdentityCheck,
 ) -> KycSide:
     """Build it; without a provider every check is made by people."""
-    rail = "provider" if provider.configured else "manual"
-    reviews = Reviews(vault=vault, privacy=privacy, letters=letters, approvals=approvals, cases=cases)
+    rail: RailName = "provider" if provider.configured else "manual"
+    reviews = Reviews(
+        vault=vault, privacy=privacy, letters=letters, approvals=approvals, cases=cases, screenings=screenings
+    )
     links = DocumentLinks(vault)
     return KycSide(
         kyc=Kyc(vault=vault, privacy=privacy, letters=letters, rail=rail),
