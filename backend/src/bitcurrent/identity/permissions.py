@@ -16,6 +16,7 @@ Permission = Literal[
     "operators.change",
     "customers.read",
     "customers.support",
+    "customers.unmask",
     "customers.freeze",
     "compliance.review",
     "money.read",
@@ -30,9 +31,9 @@ _EVERY_OPERATOR: frozenset[Permission] = frozenset({"approvals.read", "customers
 ROLES: Mapping[Role, frozenset[Permission]] = {
     # A customer's own account needs no permission: it is theirs.
     "customer": frozenset(),
-    "support": _EVERY_OPERATOR | {"customers.support"},
+    "support": _EVERY_OPERATOR | {"customers.support", "customers.unmask"},
     "compliance": _EVERY_OPERATOR
-    | {"approvals.grant", "customers.freeze", "compliance.review", "money.read", "audit.read"},
+    | {"approvals.grant", "customers.unmask", "customers.freeze", "compliance.review", "money.read", "audit.read"},
     "finance": _EVERY_OPERATOR | {"approvals.grant", "money.read", "money.approve", "audit.read"},
     "admin": _EVERY_OPERATOR
     | {

@@ -143,6 +143,7 @@ class DepositFilter:
     states: Sequence[DepositState] | None = None
     problem: bool | None = None
     currency: str | None = None
+    card_last4: str | None = None
     before: UUID | None = None
     limit: int = 50
 

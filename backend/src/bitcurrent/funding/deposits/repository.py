@@ -123,7 +123,7 @@ async def search(connection: Connection, which: DepositFilter) -> list[Deposit]:
         SELECT {_COLUMNS} FROM deposits
         WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text[] IS NULL OR state = ANY ($2))
           AND ($3::boolean IS NULL OR (problem IS NOT NULL) = $3) AND ($4::text IS NULL OR currency = $4)
-          AND ($5::uuid IS NULL OR id < $5)
+          AND ($5::uuid IS NULL OR id < $5) AND ($7::text IS NULL OR card_last4 = $7)
         ORDER BY id DESC LIMIT $6
         """,
         which.user_id,
@@ -132,6 +132,7 @@ async def search(connection: Connection, which: DepositFilter) -> list[Deposit]:
         which.currency,
         which.before,
         which.limit,
+        which.card_last4,
     )
     return [_deposit(row) for row in rows]
 

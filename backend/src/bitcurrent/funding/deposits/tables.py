@@ -48,6 +48,7 @@ deposits = sa.Table(
     sa.Column("told_at", MOMENT),
     sa.UniqueConstraint("checkout_id"),
     sa.UniqueConstraint("payment_intent"),
+    sa.Index("idx_deposits_card", "card_last4", postgresql_where=sa.text("card_last4 IS NOT NULL")),
     sa.Index("idx_deposits_user_status", "user_id", "state"),
     # Ids sort by time.
     sa.Index("idx_deposits_user_created", "user_id", sa.text("id DESC")),
