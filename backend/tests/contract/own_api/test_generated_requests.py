@@ -49,8 +49,8 @@ include-operation-id = ["beginPhone", "sendStepUpText", "sendLoginText"]
 checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "503"]
 
 [[operations]]
-# Nobody can sign like the processor: every body is refused with 400, which its senders understand.
-include-operation-id = ["takeProcessorEvent"]
+# Nobody can sign like the processor, or like who checks identities: every body is refused with 400, as they expect.
+include-operation-id = ["takeProcessorEvent", "takeIdentityEvent"]
 checks.positive_data_acceptance.expected-statuses = ["400", "413", "429"]
 """
 
