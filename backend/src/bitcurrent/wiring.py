@@ -326,6 +326,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             letters=letters,
             approvals=approvals,
             cases=cases,
+            screenings=screenings,
             provider=await stack.enter_async_context(IdcheckProvider.connect(settings)),
         )
         yield Brokerage(

@@ -135,7 +135,7 @@ async def cases_about(connection: Connection, user_id: UserId, role: Role, input
         SELECT case_id FROM aml_screenings
         WHERE user_id = $1 AND case_id IS NOT NULL
           AND (role = 'customer' OR ($2 = 'beneficiary' AND inputs_index = $3))
-        GROUP BY case_id ORDER BY max(id) DESC LIMIT 100
+        GROUP BY case_id ORDER BY max(id::text) DESC LIMIT 100
         """,
         user_id,
         role,
