@@ -74,11 +74,11 @@ class WithdrawalScreening:
             return None
         if withdrawal.rail == "bank":
             details = await self._bank_accounts.details(connection, [withdrawal.destination])
-            holder = details[withdrawal.destination].holder
-            if holder == who.name:
+            account = details.get(withdrawal.destination)
+            if account is None or account.holder == who.name:
                 return None
             # Only accounts in the customer's own name are taken: it is another writing of it.
-            return Subject(name=holder, birth_date=who.birth_date, country=who.country, role="beneficiary")
+            return Subject(name=account.holder, birth_date=who.birth_date, country=who.country, role="beneficiary")
         if self._address_book is None:
             return None
         saved = await self._address_book.read_even_removed(connection, withdrawal.user_id, withdrawal.destination)

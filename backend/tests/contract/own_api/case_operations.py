@@ -1,6 +1,8 @@
 """Every operation of cases and of screening, asked so that it works and so that it refuses."""
 
+from bitcurrent.compliance.screening.lists import import_list, read_files
 from bitcurrent.kernel.ids import new_id
+from tests.compliance.list_files import UK
 from tests.contract.own_api.house import House
 from tests.support.customers import register
 
@@ -42,3 +44,31 @@ async def cases(house: House) -> None:
         "opened", "note", "assigned", "note", "proposed", "refused", "proposed", "closed", "reopened",
     ]  # fmt: skip
     await house.from_the_office(bob, "GET", nowhere, 404)
+
+
+async def screening(house: House) -> None:
+    """A customer screened by hand, what was found, the lists in force, and everybody screened anew."""
+    pat = await register(house.http)
+    anna = await house.operator("compliance")
+    screenings, sanctions = "/api/admin/screenings", "/api/admin/sanctions"
+    wish = {"user_id": pat.id, "reason": WHY}
+    await house.from_the_office(anna, "POST", f"{sanctions}/rescreen", 503, {"reason": WHY})
+    await house.from_the_office(anna, "POST", screenings, 503, wish)
+    async with house.brokerage.database.transaction() as connection:
+        await import_list(connection, read_files({"list.csv": UK}, "demo"), imported_by="tests")
+    found = await house.from_the_office(anna, "POST", screenings, 201, wish)
+    await house.from_the_office(anna, "POST", screenings, 422, {**wish, "user_id": str(new_id())})
+    listed = await house.from_the_office(anna, "GET", screenings, 200, user_id=pat.id, outcome="clear", score_min=1)
+    assert [one["id"] for one in listed["items"]] == [found["id"]]
+    await house.from_the_office(anna, "GET", screenings, 422, score_min=101)
+    whole = await house.from_the_office(anna, "GET", f"{screenings}/{found['id']}", 200)
+    assert (whole["name"], whole["matches"]) == ("Pat Person", [])
+    await house.from_the_office(anna, "GET", f"{screenings}/{new_id()}", 404)
+    await house.from_the_office(anna, "POST", f"{sanctions}/rescreen", 202, {"reason": WHY})
+    await house.from_the_office(anna, "POST", f"{sanctions}/rescreen", 409, {"reason": WHY})
+    now = await house.from_the_office(anna, "GET", sanctions, 200)
+    assert [(one["source"], one["entries"]) for one in now["lists"]] == [("demo", 3)]
+    await house.from_the_office(anna, "GET", sanctions, 422, fields="nonsense")
+    versions = await house.from_the_office(anna, "GET", f"{sanctions}/versions", 200, limit=1)
+    assert versions["items"][0]["replaced_at"] is None
+    await house.from_the_office(anna, "GET", f"{sanctions}/versions", 422, limit=0)

@@ -167,6 +167,7 @@ async def _belongings(app: Litestar, http: httpx.AsyncClient, ann: Person) -> di
         "batch_id": str(new_id()),
         "approval_id": str(new_id()),
         "case_id": str(new_id()),
+        "screening_id": str(new_id()),
         "break_id": str(new_id()),
         "request_id": str(new_id()),
         "stop_id": str(new_id()),

@@ -183,6 +183,7 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         address_operations.addresses,
         address_operations.lost_transfers,
         case_operations.cases,
+        case_operations.screening,
         currency_operations.conversions,
         deposit_operations.deposits,
         deposit_operations.campaigns,
