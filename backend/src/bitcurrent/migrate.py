@@ -208,6 +208,8 @@ APP_WRITES = {
     " UPDATE (state, updated_at, checkout_id, checkout_url, cancel_requested_at, failure, problem, problem_details,"
     " card_fingerprint, card_brand, card_last4, card_country, card_authenticated, risk_level, card_read_at, release_at,"
     " looks, look_at, told_at)",
+    "deposit_resolutions": "INSERT",
+    "bank_balances": "INSERT",
     "bonus_campaigns": "INSERT, UPDATE (state, activated_at, ended_at)",
     "bonuses": "INSERT (id, campaign_id, code, once, user_id, deposit_id, currency, amount, release_at,"
     " release_volume), UPDATE (state, look_at, ended_at, reason)",

@@ -49,6 +49,7 @@ from bitcurrent.funding.conversions.rates import FixedRates, NoRates, Rates
 from bitcurrent.funding.conversions.service import Conversions
 from bitcurrent.funding.deposits.crediting import EVENT_TYPES
 from bitcurrent.funding.deposits.model import DepositRules
+from bitcurrent.funding.deposits.resolving import Resolving
 from bitcurrent.funding.deposits.service import Deposits
 from bitcurrent.funding.desk import forfeit_at_once, open_desk
 from bitcurrent.funding.inbox.service import Inbox
@@ -144,6 +145,7 @@ class Brokerage:
     inbox: Inbox
     bonuses: Bonuses
     deposits: Deposits
+    resolving: Resolving
     reversals: Reversals
     exchange_rates: Rates
     conversions: Conversions
@@ -259,6 +261,14 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         inbox.register_batch(EVENT_TYPES, deposits.crediting.apply_events)
         reversals = Reversals(letters, approvals, four_eyes_above=Decimal(settings.refund_approval_above))
         inbox.register(REVERSAL_EVENTS, apply_reversal_event)
+        resolving = Resolving(
+            database=database,
+            processor=processor,
+            rules=deposits.rules,
+            refunds=reversals.refunds,
+            approvals=approvals,
+            letters=letters,
+        )
         privacy = Privacy(
             database,
             redis,
@@ -356,6 +366,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             inbox=inbox,
             bonuses=bonuses,
             deposits=deposits,
+            resolving=resolving,
             reversals=reversals,
             exchange_rates=exchange_rates,
             address_book=coins.book,

@@ -11,13 +11,16 @@ from bitcurrent.funding.bonuses import repository as campaigns
 from bitcurrent.funding.bonuses.model import PaidDeposit, Rules
 from bitcurrent.funding.bonuses.service import Bonuses
 from bitcurrent.funding.deposits import repository
+from bitcurrent.funding.deposits.model import Resolution
 from bitcurrent.funding.deposits.repository import NewDeposit, ToCredit
+from bitcurrent.funding.deposits.resolving import credit_journal
 from bitcurrent.funding.provenance.model import Receipt
 from bitcurrent.funding.provenance.service import receive_many
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.ids import UserId, new_id
+from bitcurrent.ledger.service import post
 from bitcurrent.notifications.service import Mails
 from bitcurrent.trading.reading import traded_since
 from tests.support.card_money import LATER, vault
@@ -125,4 +128,47 @@ async def _earn(ann: Holder) -> tuple[Bonuses, UUID]:
     return bonuses, earned.id
 
 
-DEPOSIT_FLOWS: tuple[Callable[[Holder], Awaitable[list[str]]], ...] = (deposit, bonus, bonus_release, bonus_forfeit)
+async def deposit_resolved(ann: Holder) -> list[str]:
+    """120 USD came where 100 were asked for; two operators have credited them."""
+    connection, deposit_id, approval_id = ann.connection, new_id(), new_id()
+    await connection.execute("INSERT INTO users (id, password_hash) VALUES ($1, 'none') ON CONFLICT DO NOTHING", ann.id)
+    asked = "INSERT INTO approvals (id, kind, subject, payload, reason, asked_by, expires_at)"
+    await connection.execute(
+        f"{asked} VALUES ($1, 'deposits.resolve', 'deposit', '{{}}', 'Looked at it', $2, now() + interval '1 day')",
+        approval_id,
+        ann.id,
+    )
+    async with connection.transaction():
+        new = NewDeposit(
+            id=deposit_id,
+            user_id=ann.id,
+            currency="USD",
+            amount=Decimal(100),
+            fee=Decimal("1.5"),
+            worth=Decimal(100),
+            limit_version=1,
+            checkout_expires_at=LATER,
+            first_look=timedelta(hours=1),
+        )
+        await repository.insert(connection, new)
+        resolution = Resolution(
+            id=new_id(),
+            deposit_id=deposit_id,
+            payment_intent=f"pi_{deposit_id.hex}",
+            outcome="credit",
+            currency="USD",
+            amount=Decimal(120),
+            approval_id=approval_id,
+        )
+        await repository.insert_resolution(connection, resolution)
+        await post(connection, credit_journal(ann.id, resolution))
+    return ["deposit_resolved"]
+
+
+DEPOSIT_FLOWS: tuple[Callable[[Holder], Awaitable[list[str]]], ...] = (
+    deposit,
+    deposit_resolved,
+    bonus,
+    bonus_release,
+    bonus_forfeit,
+)

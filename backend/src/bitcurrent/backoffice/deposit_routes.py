@@ -12,6 +12,7 @@ from bitcurrent.backoffice.schemas import ApprovalAnswer, approval_answer
 from bitcurrent.funding.bonuses.model import CampaignState
 from bitcurrent.funding.bonuses.service import Bonuses
 from bitcurrent.funding.deposits.model import DepositFilter, DepositState
+from bitcurrent.funding.deposits.resolving import Resolving
 from bitcurrent.funding.deposits.service import Deposits
 from bitcurrent.funding.inbox.service import Inbox
 from bitcurrent.identity.admin import requires_permission
@@ -172,4 +173,48 @@ async def ask_to_activate_campaign(
     return await answer_once(request, database, actor.user_id, effect, status=202)
 
 
-ROUTES = (list_all_deposits, read_any_deposit, list_campaigns, draft_campaign, ask_to_activate_campaign)
+@post(
+    "/api/admin/deposits/{deposit_id:uuid}/resolve",
+    operation_id="askToResolveDeposit",
+    summary="Ask that a flagged deposit is credited or given back",
+    tags=TAGS,
+    guards=[requires_permission("money.approve"), requires_fresh_factor],
+    opt={IDEMPOTENT: True},
+    status_code=202,
+)
+async def ask_to_resolve_deposit(
+    request: AnyRequest,
+    deposit_id: FromPath[UUID],
+    data: JSONBody[schemas.ResolveDeposit],
+    actor: CurrentActor,
+    resolving: NamedDependency[Resolving],
+    approvals: NamedDependency[Approvals],
+    database: Where,
+    addresses: Origin,
+) -> Response[ApprovalAnswer]:
+    """Reads the payment at the processor, and answers the approval that another person has to grant."""
+    payment = await resolving.look(deposit_id)
+
+    async def effect(connection: Connection) -> ApprovalAnswer:
+        asked = await resolving.ask(
+            connection,
+            actor,
+            deposit_id,
+            payment,
+            data.outcome,
+            reason=data.reason,
+            address=addresses.of(request.scope),
+        )
+        return approval_answer(asked, actor, approvals.kinds)
+
+    return await answer_once(request, database, actor.user_id, effect, status=202)
+
+
+ROUTES = (
+    list_all_deposits,
+    read_any_deposit,
+    ask_to_resolve_deposit,
+    list_campaigns,
+    draft_campaign,
+    ask_to_activate_campaign,
+)

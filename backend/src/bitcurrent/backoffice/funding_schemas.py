@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -58,6 +58,13 @@ class DraftCampaign(Request, frozen=True, kw_only=True):
 class ActivateCampaign(Request, frozen=True, kw_only=True):
     """Ask that a draft gives from now on."""
 
+    reason: Reason
+
+
+class ResolveDeposit(Request, frozen=True, kw_only=True):
+    """Ask that money which came otherwise than asked for is credited as it came, or given back wholly."""
+
+    outcome: Literal["credit", "refund"]
     reason: Reason
 
 

@@ -10,7 +10,7 @@ from bitcurrent.funding.deposits.service import Wish
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.ids import UserId, new_id
 from tests.contract.own_api.house import House
-from tests.support.cards import Till
+from tests.support.cards import Till, altered
 from tests.support.customers import Person
 
 
@@ -43,6 +43,21 @@ async def deposits(house: House) -> None:
     found = await house.from_the_office(finance, "GET", f"/api/admin/deposits/{asked['id']}", 200)
     assert [each["state"] for each in found["events"]] == ["applied"]
     await house.from_the_office(finance, "GET", f"/api/admin/deposits/{new_id()}", 404)
+    await _flagged(house, till)
+
+
+async def _flagged(house: House, till: Till) -> None:
+    """Money that came otherwise than asked for, given to its customer by two of finance."""
+    clerk, boss = [await house.operator("finance") for _ in range(2)]
+    pat = await till.customer()
+    asked = await till.opened(pat, "40")
+    path, wish = f"/api/admin/deposits/{asked['id']}/resolve", {"outcome": "credit", "reason": "Seen at the processor."}
+    await house.from_the_office(clerk, "POST", path, 409, wish)
+    await house.from_the_office(clerk, "POST", path, 422, {**wish, "outcome": "keep"})
+    (told,) = await till.pay(asked)
+    await till.deliver_all([altered(told, amount_total=100)])
+    approval = await house.from_the_office(clerk, "POST", path, 202, wish)
+    await house.from_the_office(boss, "POST", f"/api/admin/approvals/{approval['id']}/grant", 200)
 
 
 async def campaigns(house: House) -> None:

@@ -5,6 +5,8 @@ CALL guard_states('deposits', 'created',
     'expired>paid,failed>paid,paid>refunded,paid>disputed,paid>lost,refunded>paid,refunded>disputed,refunded>lost,'
     'disputed>won,disputed>lost,won>disputed,won>refunded,won>lost,lost>won,lost>disputed');
 
+CALL keep_rows('deposit_resolutions');
+
 -- What became of a paid deposit is written on its lot; its state follows, whoever writes there.
 CREATE OR REPLACE FUNCTION follow_lot() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

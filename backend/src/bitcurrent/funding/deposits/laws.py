@@ -24,4 +24,23 @@ DEPOSITS_ARE_JOURNALS = Law(
     """,
 )
 
-DEPOSIT_LAWS = (DEPOSITS_ARE_JOURNALS,)
+RESOLUTIONS_ARE_JOURNALS = Law(
+    key="I4",
+    title="One credit for each payment that people decided about, of the amount that came",
+    subject="resolved payments",
+    sql="""
+    SELECT CASE WHEN r.id IS NULL THEN format('journal %s (%s) has no resolution', j.id, j.reference)
+        WHEN j.id IS NULL THEN format('payment %s is resolved and was never credited', r.payment_intent)
+        WHEN (j.user_id, j.currency, j.credited) IS DISTINCT FROM (r.user_id, r.currency, r.amount)
+        THEN format('payment %s: %s %s came, %s was credited', r.payment_intent, trim_scale(r.amount), r.currency,
+            trim_scale(j.credited)) END AS broken
+    FROM (SELECT r.*, d.user_id FROM deposit_resolutions r JOIN deposits d ON d.id = r.deposit_id) r FULL JOIN (
+        SELECT j.id, j.reference, min(e.currency) AS currency, min(e.user_id::text)::uuid AS user_id,
+            coalesce(sum(e.amount) FILTER (WHERE e.account = 'available'), 0) AS credited
+        FROM journals j LEFT JOIN entries e ON e.journal_id = j.id AND e.created_at = j.created_at
+        WHERE j.kind = 'deposit_resolved' GROUP BY j.id, j.reference
+    ) j ON j.reference = 'deposit:' || r.payment_intent
+    """,
+)
+
+DEPOSIT_LAWS = (DEPOSITS_ARE_JOURNALS, RESOLUTIONS_ARE_JOURNALS)

@@ -248,6 +248,40 @@ class DepositNotFound(NotFound):
         super().__init__("You have no deposit with this id.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What was decided about a payment that came otherwise than asked for; `amount` is what came."""
+
+    id: UUID
+    deposit_id: UUID
+    payment_intent: str
+    outcome: Literal["credit", "refund"]
+    currency: str
+    amount: Decimal
+    approval_id: UUID
+
+
+class NothingToResolve(Conflict):
+    """The deposit is not flagged with money that came and was not credited."""
+
+    code = "nothing_to_resolve"
+
+    def __init__(self) -> None:
+        super().__init__("No money of this deposit waits for a decision: it is credited, given back, or never came.")
+
+
+class PaymentNotThere(Conflict):
+    """The processor has no such payment, or it did not succeed."""
+
+    code = "payment_not_there"
+
+    def __init__(self, payment: str, status: str) -> None:
+        super().__init__(
+            f"The processor says {status[:60]!r} of payment {payment[:80]}: there is no money to credit or give back.",
+            details={"payment": payment[:80], "status": status[:60]},
+        )
+
+
 class DepositEnded(Conflict):
     """Paid, expired or failed: there is nothing to cancel."""
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from bitcurrent.funding.deposits.model import Deposit, DepositFilter, DepositState
+from bitcurrent.funding.deposits.model import Deposit, DepositFilter, DepositState, Resolution
 from bitcurrent.funding.ports import Card
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import UserId, new_id
@@ -179,16 +179,43 @@ async def move(connection: Connection, deposit_id: UUID, state: DepositState, *,
 
 
 async def flag(connection: Connection, deposit_id: UUID, problem: str, details: Mapping[str, str]) -> None:
-    """A person has to look; the first problem is kept, and the poll leaves it alone."""
+    """A person has to look; the first problem is kept, what people have decided stays so, and the poll leaves it."""
     await connection.execute(
         """
         UPDATE deposits SET problem = $2, problem_details = $3, updated_at = now(), look_at = NULL
         WHERE id = $1 AND problem IS NULL
+          AND NOT EXISTS (SELECT FROM deposit_resolutions WHERE payment_intent = $4)
         """,
         deposit_id,
         problem,
         dict(details),
+        details.get("payment_intent"),
     )
+
+
+async def clear_problem(connection: Connection, deposit_id: UUID) -> None:
+    """Nobody has to look any more; what was decided is in its resolution."""
+    await connection.execute(
+        "UPDATE deposits SET problem = NULL, problem_details = NULL, updated_at = now() WHERE id = $1", deposit_id
+    )
+
+
+async def insert_resolution(connection: Connection, resolution: Resolution) -> Resolution:
+    """What was decided, once for each payment."""
+    await connection.execute(
+        """
+        INSERT INTO deposit_resolutions (id, deposit_id, payment_intent, outcome, currency, amount, approval_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """,
+        resolution.id,
+        resolution.deposit_id,
+        resolution.payment_intent,
+        resolution.outcome,
+        resolution.currency,
+        resolution.amount,
+        resolution.approval_id,
+    )
+    return resolution
 
 
 async def credit(connection: Connection, wanted: Sequence[ToCredit]) -> set[UUID]:

@@ -67,3 +67,20 @@ deposits = sa.Table(
     sa.CheckConstraint("(problem IS NULL) = (problem_details IS NULL)", name="problem"),
     postgresql_with={"fillfactor": 70},
 )
+
+deposit_resolutions = sa.Table(
+    "deposit_resolutions",
+    metadata,
+    # Its lot has this id: what came is followed, refunded and disputed as any deposit.
+    sa.Column("id", pg.UUID, primary_key=True),
+    sa.Column("deposit_id", pg.UUID, sa.ForeignKey("deposits.id"), nullable=False),
+    sa.Column("payment_intent", sa.Text, nullable=False, unique=True),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("amount", AMOUNT, nullable=False),
+    sa.Column("approval_id", pg.UUID, sa.ForeignKey("approvals.id"), nullable=False, unique=True),
+    sa.Column("created_at", MOMENT, nullable=False, server_default=sa.func.now()),
+    sa.CheckConstraint("outcome IN ('credit', 'refund')", name="outcome"),
+    sa.CheckConstraint("amount > 0", name="amount"),
+    sa.Index("idx_deposit_resolutions_deposit", "deposit_id"),
+)

@@ -38,6 +38,17 @@ bank_files = sa.Table(
     sa.CheckConstraint("length(sha256) = 32 AND lines >= 0 AND changed >= 0", name="whole"),
 )
 
+# What a statement says an account closed with; negative when it is overdrawn.
+bank_balances = sa.Table(
+    "bank_balances",
+    metadata,
+    sa.Column("file_id", pg.UUID, sa.ForeignKey("bank_files.id"), nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("closed_on", sa.Date, nullable=False),
+    sa.Column("amount", AMOUNT, nullable=False),
+    sa.PrimaryKeyConstraint("currency", "closed_on", "file_id"),
+)
+
 bank_lines = sa.Table(
     "bank_lines",
     metadata,

@@ -83,7 +83,8 @@ class CardRail:
             refunds = await self._refunds.refunds_of_withdrawal(connection, withdrawal.id)
         if not refunds:
             return Outcome(kind="nothing_there")
-        if any(not refund.taken and refund.state not in {RefundState.SUCCEEDED, RefundState.FAILED} for refund in refunds):
+        ended = {RefundState.SUCCEEDED, RefundState.FAILED}
+        if any(not refund.taken and refund.state not in ended for refund in refunds):
             return Outcome(kind="sent")
         paid = Decimal(0)
         for refund in refunds:
