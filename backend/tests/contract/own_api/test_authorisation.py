@@ -24,6 +24,7 @@ from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.portfolio.exports.tasks import Scribe
 from bitcurrent.web.openapi import describe
+from tests.contract.own_api.conduct_operations import conduct_belongings
 from tests.contract.own_api.deposit_operations import deposit_belongings
 from tests.contract.own_api.reversal_operations import reversal_belongings
 from tests.support import books
@@ -151,6 +152,7 @@ async def _belongings(app: Litestar, http: httpx.AsyncClient, ann: Person) -> di
             os.urandom(32),
         )
     return {
+        **await conduct_belongings(app, ann),
         **await reversal_belongings(app, ann),
         **await deposit_belongings(app, ann),
         "session_id": session,

@@ -15,6 +15,7 @@ from bitcurrent.web.openapi import describe
 from tests.contract.own_api import (
     address_operations,
     case_operations,
+    conduct_operations,
     currency_operations,
     deposit_operations,
     identity_operations,
@@ -183,6 +184,7 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         address_operations.addresses,
         address_operations.lost_transfers,
         case_operations.cases,
+        conduct_operations.conduct,
         case_operations.screening,
         currency_operations.conversions,
         deposit_operations.deposits,

@@ -114,6 +114,16 @@ async def open_test(
     )
 
 
+async def has_test(connection: Connection, user_id: UserId, test_id: UUID) -> bool:
+    """Whether a customer has ever begun this test, by any rules."""
+    found = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM conduct_evidence WHERE id = $1 AND user_id = $2 AND outcome = 'begun')",
+        test_id,
+        user_id,
+    )
+    return bool(found)
+
+
 async def seen_questions(connection: Connection, vault: Vault, user_id: UserId, pack: Pack) -> list[str]:
     """The ids of the questions that a customer was asked before, as often as they were."""
     rows = await connection.fetch(

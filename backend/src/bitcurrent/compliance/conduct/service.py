@@ -186,6 +186,8 @@ class Conduct:
         device: str,
     ) -> bool:
         """Mark a test, once; whether it was passed. Raises StepNotDue, NoSuchTest, Invalid."""
+        if not await repository.has_test(connection, user_id, test_id):
+            raise NoSuchTest
         standing, _ = await self._begin(connection, user_id, "appropriateness")
         test = await repository.open_test(connection, self._vault, user_id, standing.pack, test_id)
         if test is None:
