@@ -218,7 +218,10 @@ def sanctions_import(data: Path, files: tuple[Path, ...], source: Any, may_shrin
     """Put a list in force: OFAC's SDN.CSV, ALT.CSV and ADD.CSV together, or UK-Sanctions-List.csv."""
     from bitcurrent.compliance.screening.commands import import_files
 
-    sys.exit(import_files(_settings(data).database_url, files, source=source, may_shrink=may_shrink))
+    settings = _settings(data)
+    if source == "demo" and settings.env == "production":
+        raise click.ClickException("A made-up list is refused: BITCURRENT_ENV says production.")
+    sys.exit(import_files(settings.database_url, files, source=source, may_shrink=may_shrink))
 
 
 @sanctions.command("status")

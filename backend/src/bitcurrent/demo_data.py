@@ -10,10 +10,12 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from decimal import Decimal
+from importlib import resources
 
 import structlog
 
 from bitcurrent.compliance.conduct.service import Conduct
+from bitcurrent.compliance.screening.lists import import_list, read_files
 from bitcurrent.identity.factors.enrolment import ensure_totp
 from bitcurrent.identity.model import Actor, Role
 from bitcurrent.identity.service import Identity
@@ -82,6 +84,7 @@ async def _load(settings: Settings) -> None:
     conduct = Conduct(database, identity.vault, default=settings.default_jurisdiction)
     try:
         await _fund_the_venue(database)
+        await _list_nobody(database)
         for person in (ANN, BEN, OLGA):
             user_id = await _ensure_person(identity, database, settings, person)
             if person.role == "customer":
@@ -104,6 +107,14 @@ async def _fund_the_venue(database: Database) -> None:
     move = Move(source=house("venue", "USD"), target=house("bank", "USD"), amount=VENUE_CASH)
     async with database.transaction() as connection:
         await ledger.post(connection, Journal(kind="venue_funding", reference="demo:venue:USD", moves=(move,)))
+
+
+async def _list_nobody(database: Database) -> None:
+    """A sanctions list of people who do not exist, so that withdrawals are screened and a match can be seen."""
+    data = resources.files("bitcurrent.compliance.screening").joinpath("demo_list.csv").read_bytes()
+    async with database.transaction() as connection:
+        read = read_files({"demo_list.csv": data}, "demo")
+        await import_list(connection, read, imported_by="demo data", may_shrink=True)
 
 
 async def _ensure_person(identity: Identity, database: Database, settings: Settings, person: _Person) -> UserId:
