@@ -210,6 +210,8 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         notice_operations.limits_and_stops,
         notice_operations.messages_and_preferences,
         notice_operations.letters_to_look_at,
+        # The last: with a list in force withdrawals that are clear need nobody.
+        case_operations.screening,
     ],
     ids=lambda exercise: exercise.__name__,
 )
