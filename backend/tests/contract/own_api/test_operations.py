@@ -185,7 +185,6 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         address_operations.lost_transfers,
         case_operations.cases,
         conduct_operations.conduct,
-        case_operations.screening,
         currency_operations.conversions,
         deposit_operations.deposits,
         deposit_operations.campaigns,
