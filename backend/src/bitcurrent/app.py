@@ -16,10 +16,13 @@ from litestar.types import ControllerRouterHandler
 
 from bitcurrent.backoffice import (
     case_routes,
+    customer_routes,
     fx_routes,
+    house_routes,
     letters_routes,
     limits_routes,
     lost_factor_routes,
+    oversight_routes,
     restriction_routes,
     screening_routes,
     wallet_transfer_routes,
@@ -100,6 +103,9 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *deposit_desk_routes.ROUTES,
     *case_routes.ROUTES,
     *restriction_routes.ROUTES,
+    *customer_routes.ROUTES,
+    *oversight_routes.ROUTES,
+    *house_routes.ROUTES,
     *screening_routes.ROUTES,
     *conduct_desk_routes.ROUTES,
     *limits_routes.ROUTES,

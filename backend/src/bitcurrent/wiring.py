@@ -11,6 +11,8 @@ from decimal import Decimal
 from redis.asyncio import Redis
 
 from bitcurrent.backoffice.adjustments.service import Adjustments
+from bitcurrent.backoffice.customer_desk import CustomerDesk
+from bitcurrent.backoffice.house import House
 from bitcurrent.backoffice.notes.service import Notes
 from bitcurrent.backoffice.notes.service import erase as erase_notes
 from bitcurrent.backoffice.notes.service import export_with as export_notes_with
@@ -89,6 +91,7 @@ from bitcurrent.integrations.stripe.adapter import StripeProcessor
 from bitcurrent.integrations.twilio.adapter import TwilioTexts
 from bitcurrent.kernel.cache import connect_redis
 from bitcurrent.kernel.database import Database
+from bitcurrent.kernel.leader import LEADER_KEY
 from bitcurrent.kernel.networks import Networks
 from bitcurrent.kernel.rewrapping import application_name
 from bitcurrent.ledger.export import export as export_books
@@ -183,6 +186,8 @@ class Brokerage:
     breaks: Breaks
     operators: Operators
     notes: Notes
+    customer_desk: CustomerDesk
+    house: House
     adjustments: Adjustments
     restricting: Restricting
     fee_schedules: FeeSchedules
@@ -329,6 +334,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         )
         forfeit_at_once(bonuses, reversals, desk.withdrawals)
         stops = Stops(approvals)
+        breaks, wallet, notes = Breaks(approvals, stops), Wallet(database, prices), Notes(identity)
         verifying = open_kyc(
             database=database,
             vault=identity.vault,
@@ -385,7 +391,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             market_list=MarketList(market_data),
             trading=trading,
             portfolio=portfolio,
-            wallet=Wallet(database, prices),
+            wallet=wallet,
             exports=Exports(database),
             tax_reports=TaxReports(database),
             solvency=Solvency.of(settings, database),
@@ -410,9 +416,32 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             identity_asking=verifying.asking,
             limits=limits,
             stops=stops,
-            breaks=Breaks(approvals, stops),
+            breaks=breaks,
             operators=Operators(identity, approvals),
-            notes=Notes(identity),
+            notes=notes,
+            customer_desk=CustomerDesk(
+                database=database,
+                identity=identity,
+                privacy=privacy,
+                deposits=deposits,
+                withdrawals=desk.withdrawals,
+                reversals=reversals,
+                portfolio=portfolio,
+                wallet=wallet,
+                cases=cases,
+                screenings=screenings,
+                notes=notes,
+            ),
+            house=House(
+                database=database,
+                redis=redis,
+                market_data=market_data,
+                inbox=inbox,
+                breaks=breaks,
+                cases=cases,
+                stops=stops,
+                leader_key=LEADER_KEY,
+            ),
             adjustments=Adjustments(identity, approvals, market_data),
             restricting=Restricting(identity, approvals),
             fee_schedules=FeeSchedules(approvals),

@@ -15,6 +15,7 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry
 
+from bitcurrent.audit.proving import prove_due
 from bitcurrent.audit.tasks import AuditKeeper
 from bitcurrent.compliance.kyc.tasks import IdentityKeeper
 from bitcurrent.compliance.monitoring.tasks import Watcher
@@ -31,7 +32,7 @@ from bitcurrent.identity.factors.tasks import purge_challenges, tend_lost_factor
 from bitcurrent.identity.key_spending import forget_days
 from bitcurrent.integrations.alpaca.adapter import AlpacaVenue
 from bitcurrent.integrations.smtp.adapter import SmtpCarrier
-from bitcurrent.kernel.leader import Leadership
+from bitcurrent.kernel.leader import LEADER_KEY, Leadership
 from bitcurrent.kernel.logs import configure_logs
 from bitcurrent.kernel.tasks import stop
 from bitcurrent.market_data.feed import PriceFeed
@@ -43,19 +44,19 @@ from bitcurrent.settings import Settings
 from bitcurrent.trading.tasks.desk import DATABASE_TROUBLE, Desk, Pace
 from bitcurrent.trading.tasks.work import count_backlog, run_desk
 from bitcurrent.trading.tasks.worths import keep_worths
+from bitcurrent.web import beat
 from bitcurrent.web.idempotency import purge_answers
 from bitcurrent.web.window import WorkerMetrics, window
 from bitcurrent.wiring import Brokerage, checks_for, looks_of, open_brokerage
 
 log = structlog.get_logger(__name__)
 
-LEADER_KEY: Final = 0x6269_7463_0001
-"""The advisory lock of whoever talks to the venue; one number for every worker of an installation."""
 STOP_SECONDS: Final = 2.8
 CHORE_SECONDS: Final = 3_600.0
 SOLVENCY_SECONDS: Final = 300.0
 WORTH_SECONDS: Final = 15.0
 LOST_FACTOR_SECONDS: Final = 30.0
+AUDIT_PROOF_SECONDS: Final = 10.0
 CHORE_AGAIN_SECONDS: Final = 60.0
 BACKLOG_SECONDS: Final = 5.0
 FEED_PAUSE_SECONDS: Final = 5.0
@@ -169,6 +170,7 @@ class Worker:
                 asyncio.create_task(self._feed_prices()),
                 asyncio.create_task(self._repeat("partitions", self._make_partitions)),
                 asyncio.create_task(self._repeat("purge", self._purge)),
+                asyncio.create_task(self._repeat("audit proof", self._prove_audit, seconds=AUDIT_PROOF_SECONDS)),
                 asyncio.create_task(self._repeat("approvals", self._expire_approvals)),
                 asyncio.create_task(self._repeat("erasures", self._erase)),
                 asyncio.create_task(self._repeat("lost factors", self._tend_lost_factors, seconds=LOST_FACTOR_SECONDS)),
@@ -238,6 +240,9 @@ class Worker:
         if made:
             log.info("partitions_made", partitions=made)
 
+    async def _prove_audit(self) -> None:
+        await prove_due(self._brokerage.database, self._counts)
+
     async def _purge(self) -> None:
         removed = 1
         while removed:
@@ -276,6 +281,7 @@ class Worker:
         while True:
             with contextlib.suppress(*DATABASE_TROUBLE):  # the loops that need it say so
                 self._backlog = Counter(await count_backlog(self._brokerage.database))
+            await beat.tell(self._brokerage.redis, self._gauges())
             await asyncio.sleep(BACKLOG_SECONDS)
 
     async def _state(self) -> dict[str, Any]:

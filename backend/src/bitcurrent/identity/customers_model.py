@@ -1,6 +1,6 @@
 """Customers as operators look them up."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -16,6 +16,10 @@ class CustomerFilter:
     until: datetime | None = None
     before: UUID | None = None
     limit: int = 50
+
+    def among(self, ids: tuple[UUID, ...] | None) -> "CustomerFilter":
+        """The same, of these customers only; None leaves it as it is."""
+        return self if ids is None else replace(self, ids=ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import asyncpg
 import structlog
@@ -15,6 +16,8 @@ log = structlog.get_logger(__name__)
 TRY_SECONDS = 1.0
 BEAT_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
+LEADER_KEY: Final = 0x6269_7463_0001
+"""The advisory lock of whoever talks to the venue; one number for every worker of an installation."""
 FROZEN_SECONDS = 4
 """The server ends a leader's session that says nothing for so long: a frozen process must not keep the lead."""
 _LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
