@@ -12,7 +12,7 @@ from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.ledger.model import Journal, Move, available, house
 from bitcurrent.ledger.service import post
-from bitcurrent.reconciliation.bank import BankCheck, StatementLine
+from bitcurrent.reconciliation.bank import OPENING, BankCheck, Closing, StatementLine
 from bitcurrent.reconciliation.model import BreakKind, Look
 
 TODAY = datetime.now(UTC).date()
@@ -36,11 +36,19 @@ async def database(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
     await opened.close()
 
 
-async def look(database: Database, *lines: StatementLine) -> Look:
+async def look(database: Database, *lines: StatementLine, closings: Sequence[Closing] = ()) -> Look:
     async def statements(_: Connection, limit: int) -> Sequence[StatementLine]:
         return lines[:limit]
 
-    return (await BankCheck(database, statements).look()).look
+    async def balances(_: Connection, limit: int) -> Sequence[Closing]:
+        return closings[:limit]
+
+    return (await BankCheck(database, statements, balances).look()).look
+
+
+def closing(amount: str, *, days_ago: int = 0) -> Closing:
+    """What the account closed with."""
+    return Closing(currency="USD", closed_on=TODAY - timedelta(days=days_ago), amount=Decimal(amount))
 
 
 async def book(database: Database, kind: str, reference: str, amount: str, currency: str = "USD") -> None:
@@ -99,3 +107,23 @@ async def test_a_payout_that_never_arrives_is_found(database: Database) -> None:
 
 async def test_without_statements_there_is_nothing_to_compare(database: Database) -> None:
     assert (await look(database)).rows == ()
+
+
+async def test_closing_balances_are_the_opening_and_the_lines(database: Database) -> None:
+    await book(database, "withdrawal", "withdrawal:1", "-250")
+    await book(database, "withdrawal", "withdrawal:2", "-50")
+    lines = (line("-250", "withdrawal:1", days_ago=2), line("-50", "withdrawal:2", days_ago=1))
+    found = await look(database, *lines, closings=[closing("750", days_ago=2), closing("700", days_ago=1)])
+    (row,) = found.rows
+    assert (row.ours, row.theirs, row.difference) == (Decimal(-300), Decimal(700), Decimal(0))
+    assert [(each.what, each.amount) for each in row.reasons] == [(OPENING, Decimal(-1000))]
+    assert found.findings == ()
+
+
+async def test_a_statement_that_is_missing_is_a_break_of_its_balance(database: Database) -> None:
+    await book(database, "withdrawal", "withdrawal:1", "-250")
+    named = line("-250", "withdrawal:1", days_ago=2)
+    found = await look(database, named, closings=[closing("750", days_ago=2), closing("700", days_ago=1)])
+    (row,), (broken,) = found.rows, found.findings
+    assert (broken.kind, broken.expected, broken.found) == (BreakKind.STATEMENT_BALANCE, Decimal(700), Decimal(750))
+    assert row.difference == Decimal(50)

@@ -7,7 +7,7 @@ from bitcurrent.funding.payouts import evidence as payouts
 from bitcurrent.funding.ports import Processor
 from bitcurrent.funding.withdrawals import evidence as withdrawals
 from bitcurrent.kernel.database import Connection, Database
-from bitcurrent.reconciliation.bank import BankCheck, StatementLine
+from bitcurrent.reconciliation.bank import BankCheck, Closing, StatementLine
 from bitcurrent.reconciliation.model import Pace
 from bitcurrent.reconciliation.ports import VenueBooks, VenueMovement
 from bitcurrent.reconciliation.processor import ProcessorCheck
@@ -22,7 +22,7 @@ def checks_of(
     return (
         VenueCheck(database, venue, pace, recognise=wallet_transfer, under_way=coins_under_way),
         ProcessorCheck(database, processor, pace, books_payouts=books_payouts),
-        BankCheck(database, statement_lines),
+        BankCheck(database, statement_lines, closing_balances),
     )
 
 
@@ -36,6 +36,12 @@ async def wallet_transfer(connection: Connection, movement: VenueMovement) -> st
 async def coins_under_way(connection: Connection) -> Mapping[str, Decimal]:
     """Coins that the venue may have sent already while our books still hold them."""
     return await withdrawals.under_way(connection, "wallet")
+
+
+async def closing_balances(connection: Connection, limit: int) -> Sequence[Closing]:
+    """What the bank's statements say that our accounts closed with."""
+    found = await payouts.closing_balances(connection, limit)
+    return [Closing(currency=each.currency, closed_on=each.closed_on, amount=each.amount) for each in found]
 
 
 async def statement_lines(connection: Connection, limit: int) -> Sequence[StatementLine]:

@@ -34,9 +34,10 @@ class BreakKind(StrEnum):
     JOURNAL_UNSEEN = "journal_unseen"  # a journal that the processor or bank knows nothing of
     PAYOUT = "payout"  # the processor paid out, and nobody here is to pay out
     STATEMENT_LINE = "statement_line"  # a line of the bank's statement that no journal stands for
+    STATEMENT_BALANCE = "statement_balance"  # the bank closed with another balance than its own lines make
 
 
-STANDING: Final = frozenset(BreakKind) - {BreakKind.HOLDINGS}
+STANDING: Final = frozenset(BreakKind) - {BreakKind.HOLDINGS, BreakKind.STATEMENT_BALANCE}
 """Kinds that are about one thing that happened: resolved once, they stay so. A balance may go wrong again."""
 
 

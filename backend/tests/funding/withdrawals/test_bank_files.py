@@ -13,6 +13,7 @@ import pytest
 import xmlschema
 
 from bitcurrent.funding.bank_accounts.model import BadAccount
+from bitcurrent.funding.payouts.bank_files import read_bank_file
 from bitcurrent.funding.payouts.commands import export_file, import_file
 from bitcurrent.funding.payouts.demo_bank import DemoBank
 from bitcurrent.funding.payouts.model import OwnAccounts
@@ -248,3 +249,36 @@ async def test_an_own_account_with_wrong_digits_pays_nothing() -> None:
         accounts.of("EUR")
     found = accounts.of("GBP")
     assert (found and found.bank, accounts.of("USD")) == ("204514", None)
+
+
+OWN = OwnAccounts("BitCurrent Ltd", "EUR=iban:DE02120300000000202051,GBP=gb:204514:12345678")
+
+
+def of_account(account: str, currency: str = "EUR") -> bytes:
+    """A statement without bookings, of this account, with what it closed with."""
+    return (
+        '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt><Stmt><Id>S1</Id>'
+        f"<Acct><Id>{account}</Id><Ccy>{currency}</Ccy></Acct>"
+        f'<Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp><Amt Ccy="{currency}">1</Amt></Bal>'
+        f'<Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp><Amt Ccy="{currency}">12.50</Amt>'
+        "<CdtDbtInd>DBIT</CdtDbtInd><Dt><Dt>2026-11-20</Dt></Dt></Bal></Stmt></BkToCstmrStmt></Document>"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("account", "currency", "foreign"),
+    [
+        ("<IBAN>GB33BUKB20451412345678</IBAN>", "GBP", False),
+        ("<IBAN>DE02120300000000202051</IBAN>", "EUR", False),
+        ("<IBAN>DE02 1203 0000 0000 2020 51</IBAN>", "EUR", False),
+        ("<IBAN>DE89370400440532013000</IBAN>", "EUR", True),
+        ("<Othr><Id>20-45-14 12345678</Id></Othr>", "GBP", False),
+        ("<Othr><Id>12345679</Id></Othr>", "GBP", True),
+        ("<Othr><Id>987654321</Id></Othr>", "USD", False),
+    ],
+)
+async def test_a_statement_of_another_account_is_known_as_such(account: str, currency: str, foreign: bool) -> None:
+    found = read_bank_file(of_account(account, currency))
+    assert [OWN.is_foreign(head) for head in found.heads] == [foreign]
+    (closed,) = found.closings
+    assert (closed.amount, closed.currency, str(closed.closed_on)) == (Decimal("-12.50"), currency, "2026-11-20")

@@ -12,7 +12,16 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from bitcurrent.funding.payouts.model import FILE_BYTES_MAX, LINES_MAX, BadBankFile, BankFile, BankLine, LineKind
+from bitcurrent.funding.payouts.model import (
+    FILE_BYTES_MAX,
+    LINES_MAX,
+    BadBankFile,
+    BankFile,
+    BankLine,
+    ClosingBalance,
+    LineKind,
+    StatementHead,
+)
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -89,14 +98,41 @@ def _read_statements(report: "Element") -> BankFile:
     if not statements:
         raise BadBankFile("It holds no statement.")
     lines: list[BankLine] = []
+    heads: list[StatementHead] = []
+    closings: list[ClosingBalance] = []
     for statement in statements:
+        heads += _read_head(statement)
+        closings += _read_closing(statement)
         entries = _children(statement, "Ntry")
         _check_count(statement, len(entries))
         name = _words(statement, "Id") or ""
         for place, entry in enumerate(entries, start=1):
             if _status_of(entry) == "BOOK":
                 lines += _read_entry(entry, f"{name}:{place}", first=len(lines) + 1)
-    return BankFile(kind="camt.053", lines=lines)
+    return BankFile(kind="camt.053", lines=lines, heads=heads, closings=closings)
+
+
+def _read_head(statement: "Element") -> list[StatementHead]:
+    """The account that the statement names, if it names one."""
+    named = _at(statement, "Acct", "Id", "IBAN") or _at(statement, "Acct", "Id", "Othr", "Id")
+    account = re.sub(r"[^0-9A-Z]", "", (named or "").upper())
+    return [StatementHead(account=account, currency=_at(statement, "Acct", "Ccy"))] if account else []
+
+
+def _read_closing(statement: "Element") -> list[ClosingBalance]:
+    """The balance that the books of the bank closed with (CLBD), if it is there."""
+    for balance in _children(statement, "Bal"):
+        if _at(balance, "Tp", "CdOrPrtry", "Cd") == "CLBD":
+            amount = _child(balance, "Amt")
+            text, currency = ("", "") if amount is None else ((amount.text or "").strip(), amount.get("Ccy", ""))
+            if not _AMOUNT.fullmatch(text) or not re.fullmatch("[A-Z]{3}", currency):
+                raise BadBankFile("Its closing balance is no amount with a currency.")
+            value = Decimal(text)
+            closed = _date(_at(balance, "Dt", "Dt") or _at(balance, "Dt", "DtTm"), 0)
+            overdrawn = _words(balance, "CdtDbtInd") == "DBIT"
+            signed = value.copy_negate() if overdrawn else value
+            return [ClosingBalance(currency=currency, closed_on=closed, amount=signed)]
+    return []
 
 
 def _check_count(statement: "Element", entries: int) -> None:

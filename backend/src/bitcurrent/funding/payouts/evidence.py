@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from bitcurrent.funding.payouts import evidence_repository as repository
+from bitcurrent.funding.payouts.model import ClosingBalance
 from bitcurrent.kernel.database import Connection
 
 
@@ -19,6 +20,11 @@ class BankLine:
     currency: str
     amount: Decimal
     withdrawal_id: UUID | None
+
+
+async def closing_balances(connection: Connection, limit: int) -> Sequence[ClosingBalance]:
+    """What our accounts closed with, by currency and day: of one day the newest file's word; the newest days."""
+    return [ClosingBalance(**row) for row in await repository.closing_balances(connection, limit)]
 
 
 async def newest_lines(connection: Connection, limit: int) -> Sequence[BankLine]:

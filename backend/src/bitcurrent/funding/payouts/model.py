@@ -97,6 +97,23 @@ class BankLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatementHead:
+    """Whose statement it is: the account's number as the bank writes it, letters and digits only."""
+
+    account: str
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosingBalance:
+    """What an account closed with; negative when it is overdrawn."""
+
+    currency: str
+    closed_on: date
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BankFile:
     """A file that was read: all of its lines, in its order. `message_id` is the batch that a status is about."""
 
@@ -106,6 +123,8 @@ class BankFile:
     whole_batch: LineKind | None = None
     """What is said of every payment of the batch at once."""
     reason: str | None = None
+    heads: Sequence[StatementHead] = ()
+    closings: Sequence[ClosingBalance] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +198,24 @@ class OwnAccounts:
         if currency in self._entries and currency not in self._read:
             self._read[currency] = _own(currency, self._holder, *self._entries[currency])
         return self._read.get(currency)
+
+    def is_foreign(self, head: StatementHead) -> bool:
+        """Whether a statement is of another account than ours; where we have named none, nobody can say so."""
+        wanted = [head.currency] if head.currency else list(self._entries)
+        ours = [found for currency in wanted if (found := self.of(currency)) is not None]
+        return bool(ours) and not any(_is_same(head.account, each) for each in ours)
+
+
+def _is_same(account: str, own: BankDetails) -> bool:
+    names = _names_of(own)
+    # A British IBAN ends with the sort code and the number.
+    return account in names or (own.scheme == "gb" and account.startswith("GB") and account[8:] in names)
+
+
+def _names_of(own: BankDetails) -> set[str]:
+    """How banks write an account: by itself, or behind the number of its bank."""
+    parts = {own.account, own.account if own.scheme == "iban" else f"{own.bank or ''}{own.account}"}
+    return {re.sub(r"[^0-9A-Z]", "", part.upper()) for part in parts}
 
 
 _PARTS = {"iban": (1, 2), "gb": (2,), "us": (2,)}

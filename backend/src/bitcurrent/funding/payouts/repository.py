@@ -1,10 +1,11 @@
 """All the SQL of payouts."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from decimal import Decimal
 from uuid import UUID
 
-from bitcurrent.funding.payouts.model import BankLine, Batch, FileKind, Imported
+from bitcurrent.funding.payouts.model import BankLine, Batch, ClosingBalance, FileKind, Imported
 from bitcurrent.kernel.database import Connection
 
 # Names of our own fields, never somebody's input.
@@ -112,6 +113,15 @@ async def insert_lines(connection: Connection, file_id: UUID, lines: list[tuple[
             (file_id, line.number, name_of(line), line.booked_on, line.currency, line.amount, withdrawal_id)
             for line, withdrawal_id in lines
         ],
+    )
+
+
+async def insert_closings(connection: Connection, file_id: UUID, closings: Sequence[ClosingBalance]) -> None:
+    """What the accounts of a statement closed with."""
+    await connection.executemany(
+        "INSERT INTO bank_balances (file_id, currency, closed_on, amount) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT DO NOTHING",
+        [(file_id, each.currency, each.closed_on, each.amount) for each in closings],
     )
 
 

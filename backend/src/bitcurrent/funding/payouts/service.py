@@ -14,6 +14,7 @@ from bitcurrent.funding.payouts import repository
 from bitcurrent.funding.payouts.bank_files import digest, read_bank_file
 from bitcurrent.funding.payouts.model import (
     BATCH_MAX,
+    BadBankFile,
     Batch,
     BatchNotFound,
     Imported,
@@ -187,6 +188,8 @@ class Payouts:
         if known is not None:
             return known
         found = read_bank_file(content)
+        if strange := next((head for head in found.heads if self._own_accounts.is_foreign(head)), None):
+            raise BadBankFile(f"It is the statement of an account that is not ours (…{strange.account[-4:]}).")
         taken = await Taking(connection, self._bank, found).take()
         file_id = new_id()
         await repository.insert_file(
@@ -199,6 +202,7 @@ class Payouts:
             changed=taken.changed,
         )
         await repository.insert_lines(connection, file_id, taken.lines)
+        await repository.insert_closings(connection, file_id, found.closings)
         crash_point("payouts.file_taken")
         await record(
             connection,
