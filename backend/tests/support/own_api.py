@@ -41,13 +41,17 @@ PUBLIC = {
     "unsubscribe": "the signed link proves who asks",
     "unsubscribeByOneClick": "the signed link proves who asks",
     "reportText": "the carrier's signature proves who tells",
+    "takeIdentityEvent": "the signature over the raw body proves who sends",
     "readSolvency": "whether we are solvent is everybody's",
     "listSolvencyReports": "whether we were solvent is everybody's",
     "readStatus": "who cannot log in asks it first",
 }
 """Operations that need no login, each with the reason."""
 
-RAW = {"takeProcessorEvent": "a signed body is taken as the bytes that it is; its form is the processor's"}
+RAW = {
+    "takeProcessorEvent": "a signed body is taken as the bytes that it is; its form is the processor's",
+    "takeIdentityEvent": "a signed body is taken as the bytes that it is; its form is the provider's",
+}
 """Operations whose body the document does not describe, each with the reason."""
 
 _formats = FormatChecker(["uuid"])

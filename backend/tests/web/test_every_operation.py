@@ -30,7 +30,12 @@ OPERATIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
     for path, item in DOCUMENT["paths"].items()
     for method, operation in item.items()
 }
-WITH_BODY = [name for name, (_, _, operation) in OPERATIONS.items() if "requestBody" in operation]
+# Bodies with fields: a file has none.
+WITH_BODY = [
+    name
+    for name, (_, _, operation) in OPERATIONS.items()
+    if "application/json" in operation.get("requestBody", {}).get("content", {})
+]
 GETS = [name for name, (method, _, _) in OPERATIONS.items() if method == "get"]
 
 

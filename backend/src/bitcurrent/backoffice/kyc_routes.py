@@ -23,7 +23,7 @@ from bitcurrent.kernel.ids import UserId
 from bitcurrent.web.addresses import Addresses
 from bitcurrent.web.chain import REPEATABLE
 from bitcurrent.web.idempotency import answer_once
-from bitcurrent.web.openapi import IDEMPOTENT
+from bitcurrent.web.openapi import GIVES_FILES, IDEMPOTENT
 from bitcurrent.web.pages import LIMIT_DEFAULT, CursorText, Fields, Limit, choose_fields, page_of, read_cursor
 from bitcurrent.web.schemas import Page
 
@@ -226,7 +226,7 @@ async def make_link(
     tags=TAGS,
     guards=[REVIEW],
     media_type="application/octet-stream",
-    opt={"exclude_from_compression": True},
+    opt={"exclude_from_compression": True, GIVES_FILES: tuple(ENDINGS)},
 )
 async def open_link(
     request: AnyRequest,

@@ -4,6 +4,7 @@ Litestar describes the handlers; here every operation gets what holds for all of
 document of a refusal, and the Idempotency-Key of a write.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -32,6 +33,12 @@ CHAIN = "x-bitcurrent-chain"
 
 REPEATABLE_EXTENSION = "x-bitcurrent-repeatable"
 """Why a write takes no Idempotency-Key."""
+
+TAKES_FILES = "takes_files"
+"""A handler with `opt={TAKES_FILES: ("image/png",)}` takes the body as the file that it is."""
+
+GIVES_FILES = "gives_files"
+"""A handler with `opt={GIVES_FILES: ("image/png",)}` answers files of these kinds."""
 
 IDEMPOTENT = "idempotent"
 """A handler with `opt={IDEMPOTENT: True}` is described as taking an Idempotency-Key."""
@@ -159,8 +166,16 @@ def _describe_options(operation: dict[str, Any], method: str, handler: Any) -> N
     if method == "GET" and offers_csv(handler):
         operation.setdefault("parameters", []).append(_FORMAT_PARAMETER)
         operation["responses"]["200"]["content"][csv.MEDIA_TYPE] = {"schema": {"type": "string"}}
+    if TAKES_FILES in handler.opt:
+        operation["requestBody"] = {"required": True, "content": _files(handler.opt[TAKES_FILES])}
+    if GIVES_FILES in handler.opt:
+        operation["responses"]["200"]["content"] = _files(handler.opt[GIVES_FILES])
     if CACHEABLE in handler.opt:
         operation["responses"]["304"] = {"description": "Nothing has changed since the answer with this ETag."}
+
+
+def _files(kinds: Iterable[str]) -> dict[str, Any]:
+    return {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
 
 
 def _allow_overlap(responses: dict[str, Any]) -> None:

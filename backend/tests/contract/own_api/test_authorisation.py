@@ -26,6 +26,7 @@ from bitcurrent.portfolio.exports.tasks import Scribe
 from bitcurrent.web.openapi import describe
 from tests.contract.own_api.conduct_operations import conduct_belongings
 from tests.contract.own_api.deposit_operations import deposit_belongings
+from tests.contract.own_api.kyc_operations import kyc_belongings
 from tests.contract.own_api.reversal_operations import reversal_belongings
 from tests.support import books
 from tests.support.brokerage import ORIGIN, running_api, settings_for
@@ -155,6 +156,7 @@ async def _belongings(app: Litestar, http: httpx.AsyncClient, ann: Person) -> di
         **await conduct_belongings(app, ann),
         **await reversal_belongings(app, ann),
         **await deposit_belongings(app, ann),
+        **await kyc_belongings(http, ann),
         "session_id": session,
         "order_id": placed.json()["id"],
         "client_order_id": "hers",

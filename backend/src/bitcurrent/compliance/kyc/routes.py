@@ -1,6 +1,6 @@
 """/api/kyc: a customer is verified. Only people in a session: no API key says who somebody is."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from uuid import UUID
 
 from litestar import Request, Response, delete, get, post
@@ -22,7 +22,7 @@ from bitcurrent.kernel.errors import Unproven
 from bitcurrent.web.addresses import Addresses
 from bitcurrent.web.chain import BODY_BYTES, RATE, REPEATABLE
 from bitcurrent.web.idempotency import answer_once
-from bitcurrent.web.openapi import IDEMPOTENT
+from bitcurrent.web.openapi import IDEMPOTENT, TAKES_FILES
 from bitcurrent.web.problems import BodyTooLarge
 
 TAGS = ["Verification"]
@@ -147,7 +147,12 @@ async def submit_submission(
     tags=TAGS,
     guards=[requires_session, requires_scope("trade")],
     request_max_body_size=model.DOCUMENT_BYTES_MAX,
-    opt={IDEMPOTENT: True, BODY_BYTES: model.DOCUMENT_BYTES_MAX, RATE: "upload"},
+    opt={
+        IDEMPOTENT: True,
+        BODY_BYTES: model.DOCUMENT_BYTES_MAX,
+        RATE: "upload",
+        TAKES_FILES: ("application/octet-stream", *get_args(model.MediaType)),
+    },
     status_code=201,
 )
 async def add_document(
