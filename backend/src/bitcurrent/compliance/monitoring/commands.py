@@ -35,9 +35,8 @@ def replay(
     """Print what a rule would have said, as it comes; the exit code: 0 done, 2 it could not be done."""
     console = console or Console()
     try:
-        asyncio.run(
-            _replay(database_url, rule, _utc(since), _utc(until) if until else now(), changes, as_json, console)
-        )
+        span = (_utc(since), _utc(until) if until else now())
+        asyncio.run(_replay(database_url, rule, span, changes, as_json, console))
     except Refusal as error:
         console.print(error.message, style="red", markup=False)
         return EXIT_NOT_ASKED

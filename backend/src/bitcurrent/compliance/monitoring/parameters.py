@@ -25,7 +25,7 @@ class _Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if isinstance(value, Decimal) and not Decimal(0) < value <= WORTH_MAX:
+            if isinstance(value, Decimal) and not (value.is_finite() and 0 < value <= WORTH_MAX):
                 raise ValueError(f"{name} must be more than 0 and at most {plain(WORTH_MAX)}")
 
     @property
@@ -121,8 +121,11 @@ KINDS: Final[Mapping[RuleName, type[Parameters]]] = dict(zip(RULE_NAMES, get_arg
 
 def read_parameters(name: RuleName, values: Mapping[str, Any]) -> Parameters:
     """A rule's parameters out of plain values; what is left out is as the house comes. Raises ThresholdImpossible."""
+    # Amounts are text on every wire: a number of JSON's would be a binary fraction.
+    for key, value in values.items():
+        if isinstance(value, float):
+            raise ThresholdImpossible(f'The rule {name} takes {key} as text, such as "0.5".', field="parameters")
     try:
-        # Amounts are text on every wire: a number of JSON's would be a binary fraction.
         return msgspec.convert(dict(values), KINDS[name], strict=True)
     except msgspec.ValidationError as error:
         raise ThresholdImpossible(f"The rule {name} cannot work like that: {error}.", field="parameters") from None

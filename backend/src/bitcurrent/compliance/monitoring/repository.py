@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+
 from bitcurrent.compliance.monitoring.model import (
     HISTORY_MAX,
     Action,
@@ -54,9 +56,9 @@ async def insert_facts(connection: Connection, rows: Sequence[tuple[Fact, Sequen
         """
         INSERT INTO transaction_monitoring
             (event_position, user_id, kind, subject, at, worth, facts, rule_hits, requires_review)
-        SELECT t.position, t.usr, t.kind, t.subject, t.at, t.worth, t.facts, t.hits, t.review
+        SELECT t.position, t.usr, t.kind, t.subject, t.at, t.worth, t.facts, t.hits::jsonb, t.review
         FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::uuid[], $5::timestamptz[], $6::numeric[], $7::jsonb[],
-            $8::jsonb[], $9::boolean[])
+            $8::text[], $9::boolean[])
             WITH ORDINALITY AS t (position, usr, kind, subject, at, worth, facts, hits, review, ord)
         ORDER BY t.ord RETURNING id, event_position
         """,
@@ -67,7 +69,8 @@ async def insert_facts(connection: Connection, rows: Sequence[tuple[Fact, Sequen
         [fact.at for fact in facts],
         [fact.worth for fact in facts],
         [dict(fact.facts) for fact in facts],
-        [list(hits) for _, hits, _ in rows],
+        # Lists in a list would be taken for one array of two dimensions.
+        [msgspec.json.encode(hits).decode() for _, hits, _ in rows],
         [review for _, _, review in rows],
     )
     ids = {row["event_position"]: row["id"] for row in found}
