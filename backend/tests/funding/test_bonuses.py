@@ -23,6 +23,7 @@ from tests.support.books import Ticket
 from tests.support.brokerage import running_api, settings_for
 from tests.support.callers import OFFICE, client_from
 from tests.support.cards import Till
+from tests.support.conduct_steps import live_in
 from tests.support.customers import Person
 from tests.support.operators import operator
 from tests.support.sandbox import Sandbox
@@ -132,6 +133,18 @@ async def test_only_the_first_deposit_and_only_from_the_minimum_on(till: Till, o
     await paid(till, late)
     await paid(till, late)
     assert len(await bonuses(till, late)) == 1
+
+
+async def test_nobody_in_the_uk_is_given_money_for_investing(till: Till, operators: list[Person]) -> None:
+    await running(till, operators)
+    cat, ben = await till.customer(), await till.customer()
+    deposit = await till.opened(cat, "100")
+    await live_in(till.http, cat, "GB")
+    await till.deliver_all(await till.pay(deposit))
+    await paid(till, ben)
+    assert await till.balance(cat) == (Decimal("98.5"), 0)
+    assert await bonuses(till, cat) == []
+    assert len(await bonuses(till, ben)) == 1
 
 
 async def test_a_campaign_gives_once_whatever_its_version(till: Till, operators: list[Person]) -> None:
