@@ -316,7 +316,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             prices=prices,
         )
         cases = Cases(identity.vault)
-        screenings = Screenings(identity.vault, cases)
+        screenings = Screenings(identity.vault, cases, approvals)
         desk = open_desk(
             settings=settings,
             database=database,

@@ -9,10 +9,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from bitcurrent.backoffice import screening_schemas as schemas
+from bitcurrent.backoffice.schemas import ApprovalAnswer, approval_answer
 from bitcurrent.compliance.screening.model import Occasion, Outcome, ScreeningFilter
 from bitcurrent.compliance.screening.service import Screenings
 from bitcurrent.identity.admin import requires_permission
-from bitcurrent.identity.approvals.service import read_reason
+from bitcurrent.identity.approvals.service import Approvals, read_reason
+from bitcurrent.identity.factors.guards import requires_fresh_factor
 from bitcurrent.identity.guards import CurrentActor
 from bitcurrent.identity.operators import Operators
 from bitcurrent.kernel.database import Connection, Database
@@ -197,4 +199,33 @@ async def rescreen(
     return await answer_once(request, database, actor.user_id, effect, status=202)
 
 
-ROUTES = (list_screenings, read_screening, screen_customer, read_sanctions, list_versions, rescreen)
+@post(
+    "/api/admin/sanctions/rules",
+    operation_id="askForScreeningRules",
+    summary="Ask for other thresholds of screening",
+    tags=TAGS,
+    guards=[WORK, requires_fresh_factor],
+    opt={IDEMPOTENT: True},
+    status_code=202,
+)
+async def ask_for_rules(
+    request: AnyRequest,
+    data: JSONBody[schemas.ChangeRules],
+    actor: CurrentActor,
+    screenings: Book,
+    approvals: NamedDependency[Approvals],
+    database: Where,
+    addresses: Origin,
+) -> Response[ApprovalAnswer]:
+    """Answers the approval that another person has to grant. What was decided before stays decided."""
+
+    async def effect(connection: Connection) -> ApprovalAnswer:
+        asked = await screenings.ask_for_rules(
+            connection, actor, data.rules, reason=data.reason, address=addresses.of(request.scope)
+        )
+        return approval_answer(asked, actor, approvals.kinds)
+
+    return await answer_once(request, database, actor.user_id, effect, status=202)
+
+
+ROUTES = (list_screenings, read_screening, screen_customer, read_sanctions, list_versions, rescreen, ask_for_rules)

@@ -22,6 +22,13 @@ class RescreenAll(Request, frozen=True, kw_only=True):
     reason: Reason
 
 
+class ChangeRules(Request, frozen=True, kw_only=True):
+    """Ask for other rules: what is not given is as in the rules that the house comes with, not as it is now."""
+
+    rules: model.Rules
+    reason: Reason
+
+
 class ScreeningAnswer(Answer, frozen=True, kw_only=True):
     """A screening: what it said, by which lists and rules. `risk_score` and its parts are points from 0 to 100."""
 

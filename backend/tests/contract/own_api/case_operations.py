@@ -72,3 +72,15 @@ async def screening(house: House) -> None:
     versions = await house.from_the_office(anna, "GET", f"{sanctions}/versions", 200, limit=1)
     assert versions["items"][0]["replaced_at"] is None
     await house.from_the_office(anna, "GET", f"{sanctions}/versions", 422, limit=0)
+    rules = {
+        "rules": {"review_from": 82, "country_points": {"KP": 95}},
+        "reason": "Fewer false matches, by the figures.",
+    }
+    asked = await house.from_the_office(anna, "POST", f"{sanctions}/rules", 202, rules)
+    wrong = {**rules, "rules": {"review_from": 0}}
+    refused = await house.from_the_office(anna, "POST", f"{sanctions}/rules", 422, wrong)
+    assert refused["field"] == "review_from"
+    bob = await house.operator("compliance")
+    await house.from_the_office(bob, "POST", f"/api/admin/approvals/{asked['id']}/grant", 200)
+    after = await house.from_the_office(anna, "GET", sanctions, 200)
+    assert (after["rules"]["review_from"], after["rules_version"]) == (82, now["rules_version"] + 1)

@@ -209,17 +209,14 @@ async def current_rules(connection: Connection) -> RulesVersion:
     return _rules(row)
 
 
-async def insert_rules(
-    connection: Connection, rules: Rules, *, effective_from: datetime, reason: str, approval_id: UUID
-) -> RulesVersion:
-    """A new version."""
+async def insert_rules(connection: Connection, rules: Rules, *, reason: str, approval_id: UUID) -> RulesVersion:
+    """A new version, from now on."""
     row = await connection.fetchrow(
         """
-        INSERT INTO screening_rules (rules, effective_from, reason, approval_id)
-        VALUES ($1, greatest($2, now()), $3, $4) RETURNING version, rules, effective_from
+        INSERT INTO screening_rules (rules, reason, approval_id) VALUES ($1, $2, $3)
+        RETURNING version, rules, effective_from
         """,
         msgspec.to_builtins(rules),
-        effective_from,
         reason,
         approval_id,
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 import structlog
 
 from bitcurrent.audit.model import ActorKind
@@ -31,9 +32,12 @@ from bitcurrent.compliance.screening.model import (
     ScreeningNotFound,
     Subject,
     Verdict,
+    check_rules,
 )
 from bitcurrent.compliance.screening.names import read_name
 from bitcurrent.compliance.screening.scoring import judge, kinds_for, score_match
+from bitcurrent.identity.approvals.model import Approval, Kind
+from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.model import Actor
 from bitcurrent.identity.permissions import Permission, check_permission
 from bitcurrent.identity.privacy.persons import person_of
@@ -45,6 +49,7 @@ log = structlog.get_logger(__name__)
 
 REVIEW: Permission = "compliance.review"
 CODE: Final = "sanctions"
+RULES: Final = "screening.rules"
 MATCHES_KEPT: Final = 20
 """So many matches of one screening are kept as evidence; the highest ones."""
 
@@ -52,9 +57,11 @@ MATCHES_KEPT: Final = 20
 class Screenings:
     """Screens customers and those whom they pay."""
 
-    def __init__(self, vault: Vault, cases: Cases) -> None:
+    def __init__(self, vault: Vault, cases: Cases, approvals: Approvals) -> None:
         self._vault = vault
         self._cases = cases
+        self._approvals = approvals
+        approvals.register(Kind(name=RULES, ask=REVIEW, grant=REVIEW, handler=self._new_rules))
         self.lists = ListsInMemory()
         cases.when_closed("sanctions", self._closed)
         cases.when_reopened("sanctions", self._reopened)
@@ -221,6 +228,39 @@ class Screenings:
     async def rules(self, connection: Connection) -> RulesVersion:
         """The rules in force."""
         return await repository.current_rules(connection)
+
+    async def ask_for_rules(
+        self, connection: Connection, actor: Actor, rules: Rules, *, reason: str, address: str
+    ) -> Approval:
+        """Ask for a new version of the rules; another person has to grant it. Raises Invalid for what cannot be meant.
+
+        What was decided before stays decided, by the version that it names.
+        """
+        return await self._approvals.ask(
+            connection,
+            actor,
+            kind=RULES,
+            subject="screening_rules",
+            payload=msgspec.to_builtins(check_rules(rules)),
+            reason=reason,
+            address=address,
+        )
+
+    async def _new_rules(self, connection: Connection, approval: Approval, granted_by: UserId) -> None:
+        before = await repository.current_rules(connection)
+        rules = check_rules(msgspec.convert(approval.payload, Rules))
+        after = await repository.insert_rules(connection, rules, reason=approval.reason, approval_id=approval.id)
+        await record(
+            connection,
+            actor_id=granted_by,
+            actor_kind=ActorKind.OPERATOR,
+            action="screening_rules.changed",
+            subject=f"screening_rules:{after.version}",
+            reason=approval.reason,
+            details={"approval": str(approval.id), "asked_by": str(approval.asked_by)},
+            before=msgspec.to_builtins(before.rules),
+            after=msgspec.to_builtins(rules),
+        )
 
     async def lists_in_force(self, connection: Connection) -> Sequence[SanctionsList]:
         """The version of each list that counts."""
