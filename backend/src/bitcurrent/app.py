@@ -15,6 +15,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 from bitcurrent.backoffice import (
+    alert_routes,
     case_routes,
     customer_routes,
     fx_routes,
@@ -102,6 +103,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *reconciliation_desk_routes.ROUTES,
     *deposit_desk_routes.ROUTES,
     *case_routes.ROUTES,
+    *alert_routes.ROUTES,
     *restriction_routes.ROUTES,
     *customer_routes.ROUTES,
     *oversight_routes.ROUTES,
