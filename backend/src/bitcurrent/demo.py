@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from websockets.sync.client import ClientConnection, connect
 
+from bitcurrent.compliance.kyc.levels import seed_demo_level
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.ids import UserId
 from bitcurrent.reconciliation.commands import show
@@ -124,7 +125,7 @@ async def _verify(settings: Settings, visit: Visit) -> None:
     """What compliance does when somebody's identity has been checked."""
     database = await Database.connect(settings.database_url, connections_min=1, connections_max=1)
     async with database.transaction() as connection:
-        await connection.execute("UPDATE users SET kyc_level = 'basic' WHERE id = $1", visit.user_id)
+        await seed_demo_level(connection, visit.user_id, "basic")
     await database.close()
 
 

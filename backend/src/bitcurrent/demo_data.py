@@ -15,6 +15,7 @@ from importlib import resources
 import structlog
 
 from bitcurrent.compliance.conduct.service import Conduct
+from bitcurrent.compliance.kyc.levels import seed_demo_level
 from bitcurrent.compliance.screening.lists import import_list, read_files
 from bitcurrent.identity.factors.enrolment import ensure_totp
 from bitcurrent.identity.model import Actor, Role
@@ -91,6 +92,7 @@ async def _load(settings: Settings) -> None:
                 await _credit(database, person, user_id)
                 async with database.transaction() as connection:
                     await conduct.pass_for_demo(connection, user_id)
+                    await seed_demo_level(connection, user_id, "full")
             if person in WITH_SECOND_FACTOR:
                 async with database.transaction() as connection:
                     await ensure_totp(connection, identity.vault, user_id, _totp_secret(settings, person))
