@@ -171,6 +171,7 @@ async def _belongings(app: Litestar, http: httpx.AsyncClient, ann: Person) -> di
         "batch_id": str(new_id()),
         "approval_id": str(new_id()),
         "case_id": str(new_id()),
+        "restriction_id": str(new_id()),
         "alert_id": str(new_id()),
         "rule_name": "velocity",
         "screening_id": str(new_id()),
