@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from bitcurrent.audit.proving import prove_due
 from bitcurrent.audit.tasks import AuditKeeper
+from bitcurrent.chores import HOURLY, Chore, chores_of
 from bitcurrent.compliance.kyc.tasks import IdentityKeeper
 from bitcurrent.compliance.monitoring.tasks import Watcher
 from bitcurrent.compliance.screening.tasks import Screener
@@ -168,15 +169,7 @@ class Worker:
             self._desk, self._venue = desk, venue
             aside = [
                 asyncio.create_task(self._feed_prices()),
-                asyncio.create_task(self._repeat("partitions", self._make_partitions)),
-                asyncio.create_task(self._repeat("purge", self._purge)),
-                asyncio.create_task(self._repeat("audit proof", self._prove_audit, seconds=AUDIT_PROOF_SECONDS)),
-                asyncio.create_task(self._repeat("approvals", self._expire_approvals)),
-                asyncio.create_task(self._repeat("erasures", self._erase)),
-                asyncio.create_task(self._repeat("lost factors", self._tend_lost_factors, seconds=LOST_FACTOR_SECONDS)),
-                asyncio.create_task(self._repeat("solvency", self._report_solvency, seconds=SOLVENCY_SECONDS)),
-                asyncio.create_task(self._repeat("conversions", self._tend_conversions)),
-                asyncio.create_task(self._repeat("worths", self._keep_worths, seconds=WORTH_SECONDS)),
+                *(asyncio.create_task(chore.keep_doing()) for chore in self._chores()),
                 asyncio.create_task(self._count_backlog()),
                 asyncio.create_task(self._audit.keep()),
                 asyncio.create_task(self._books.keep(checks_for(brokerage, venue))),
@@ -223,59 +216,12 @@ class Worker:
                 self._counts["price_feed_failed"] += 1
             await asyncio.sleep(FEED_PAUSE_SECONDS)
 
-    async def _repeat(self, name: str, chore: Callable[[], Awaitable[None]], *, seconds: float = CHORE_SECONDS) -> None:
-        """Do a chore now and every so often; after a failure again in a minute. Each may be done twice without harm."""
-        while True:
-            try:
-                await chore()
-            except DATABASE_TROUBLE as error:
-                log.warning("chore_failed", chore=name, error=f"{type(error).__name__}: {error}"[:200])
-                await asyncio.sleep(CHORE_AGAIN_SECONDS)
-            else:
-                await asyncio.sleep(seconds)
-
-    async def _make_partitions(self) -> None:
-        async with self._brokerage.database.transaction() as connection:
-            made = await connection.fetchval("SELECT ensure_partitions($1)", PARTITION_MONTHS)
-        if made:
-            log.info("partitions_made", partitions=made)
-
-    async def _prove_audit(self) -> None:
-        await prove_due(self._brokerage.database, self._counts)
-
-    async def _purge(self) -> None:
-        removed = 1
-        while removed:
-            async with self._brokerage.database.transaction() as connection:
-                removed = await purge_answers(connection) + await purge_links(connection)
-        await self._postman.purge()
-        await self._inbox.purge()
-
-    async def _erase(self) -> None:
-        """Forget customers whose time has come."""
-        while await self._brokerage.privacy.erase_due():
-            pass
-
-    async def _expire_approvals(self) -> None:
-        expired = EXPIRE_BATCH
-        while expired == EXPIRE_BATCH:
-            async with self._brokerage.database.transaction() as connection:
-                expired = await self._brokerage.approvals.expire_due(connection)
-        async with self._brokerage.database.transaction() as connection:
-            await forget_days(connection)
-        await purge_challenges(self._brokerage.database)
-
-    async def _report_solvency(self) -> None:
-        await keep_reporting(self._brokerage.database, self._brokerage.solvency)
-
-    async def _tend_lost_factors(self) -> None:
-        await tend_lost_factors(self._brokerage.lost_factors)
-
-    async def _tend_conversions(self) -> None:
-        await tend_conversions(self._brokerage.database, self._brokerage.exchange_rates)
-
-    async def _keep_worths(self) -> None:
-        await keep_worths(self._brokerage.database, self._brokerage.market_data)
+    def _chores(self) -> list[Chore]:
+        return [
+            *chores_of(self._brokerage, self._counts),
+            Chore("purge letters", HOURLY, self._postman.purge),
+            Chore("purge webhooks", HOURLY, self._inbox.purge),
+        ]
 
     async def _count_backlog(self) -> None:
         while True:
