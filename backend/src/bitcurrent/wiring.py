@@ -270,7 +270,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             database=database,
             processor=processor,
             rules=deposits.rules,
-            refunds=reversals.refunds,
+            refunds=reversals,
             approvals=approvals,
             letters=letters,
         )

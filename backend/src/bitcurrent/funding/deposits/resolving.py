@@ -20,9 +20,9 @@ from bitcurrent.funding.deposits.model import (
     PaymentNotThere,
     Resolution,
 )
+from bitcurrent.funding.deposits.ports import GivesBack
 from bitcurrent.funding.ports import NotSent, Payment, Processor, RefusedOutside
 from bitcurrent.funding.provenance import service as provenance
-from bitcurrent.funding.reversals.service import Refunds, Wish
 from bitcurrent.identity.approvals.model import Approval, Kind, SubjectGone
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.model import Actor
@@ -52,7 +52,7 @@ class Resolving:
         database: Database,
         processor: Processor,
         rules: DepositRules,
-        refunds: Refunds,
+        refunds: GivesBack,
         approvals: Approvals,
         letters: Letters,
     ) -> None:
@@ -136,15 +136,14 @@ class Resolving:
         )
         await self._credit(connection, deposit, resolution)
         if resolution.outcome == "refund":
-            wish = Wish(
+            await self._refunds.give_back(
+                connection,
                 user_id=deposit.user_id,
                 deposit_id=resolution.id,
                 amount=resolution.amount,
-                origin="operator",
                 asked_by=granted_by,
                 reason=approval.reason,
             )
-            await self._refunds.ask(connection, wish)
         await repository.clear_problem(connection, deposit.id)
         if deposit.state.is_open:
             await repository.move(

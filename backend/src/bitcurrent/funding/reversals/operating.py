@@ -75,6 +75,22 @@ class Reversals:
             address=address,
         )
 
+    async def give_back(
+        self,
+        connection: Connection,
+        *,
+        user_id: UserId,
+        deposit_id: UUID,
+        amount: Decimal,
+        asked_by: UserId,
+        reason: str,
+    ) -> Refund:
+        """A refund that two operators have decided on elsewhere; raises what `Refunds.ask` raises."""
+        wish = Wish(
+            user_id=user_id, deposit_id=deposit_id, amount=amount, origin="operator", asked_by=asked_by, reason=reason
+        )
+        return await self.refunds.ask(connection, wish)
+
     async def collect_due(self, connection: Connection, *, limit: int) -> int:
         """Collect from customers who owe and have money again; how many paid."""
         return await provenance.collect_due(connection, self._letters, limit=limit)
