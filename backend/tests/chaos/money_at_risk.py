@@ -36,6 +36,13 @@ OVERDUE = (
     "UPDATE bonuses SET look_at = now() WHERE look_at IS NOT NULL",
     "UPDATE withdrawals SET next_at = NULL, claimed_until = NULL WHERE finished_at IS NULL",
 )
+CONFIRMED = (
+    "UPDATE withdrawals SET state = 'screening' WHERE id = $1 AND state = 'requested'",
+    """
+    UPDATE withdrawals SET state = 'approved', screening = coalesce(screening, 'clear')
+    WHERE id = $1 AND state IN ('screening', 'review')
+    """,
+)
 OPEN = """
 SELECT string_agg(thing, '; ') FROM (
     SELECT format('deposit %s is %s', id, state) FROM deposits
@@ -122,11 +129,13 @@ class Street:
     async def back_to_card(self, who: Person, amount: str) -> dict[str, Any]:
         """A withdrawal to the card that was approved and not sent so far."""
         asked = await self.did(who, "withdrawals", {"asset": "USD", "amount": amount, "destination": "card"})
-        for state in ("screening", "approved"):
-            await self.till.books(
-                "UPDATE withdrawals SET state = $2, screening = 'clear' WHERE id = $1", UUID(asked["id"]), state
-            )
+        await self.approve(asked["id"])
         return asked
+
+    async def approve(self, withdrawal_id: str) -> None:
+        """Confirmed and looked at, unless something has ended it before."""
+        for statement in CONFIRMED:
+            await self.till.books(statement, UUID(withdrawal_id))
 
     async def campaign(self, by: Sequence[Person]) -> None:
         """10 USD for each first deposit, released at once."""
@@ -178,8 +187,10 @@ class Street:
         deposits, reversals = self.till.keeper(), self.reversals()
         for work in (deposits.look_after_due, deposits.write_letters, deposits.settle_bonuses):
             await work()
-        for work in (reversals.poll_lines, reversals.send_due, reversals.look_due, reversals.collect_due):
-            await work()
+        await reversals.poll_lines()
+        for work in (reversals.send_due, reversals.look_due, reversals.collect_due):
+            while await work():  # at once after work, as the worker does
+                continue
         await self.paymaster().round()
         await self.till.brokerage.inbox.retry_due(limit=100, lease=timedelta(minutes=1))
 

@@ -40,7 +40,7 @@ Request = tuple[str, dict[str, Any]]
 @pytest.fixture
 async def street(database_urls: DatabaseUrls, redis_server: RedisServer, sandbox: Sandbox) -> AsyncIterator[Street]:
     await asyncio.to_thread(lambda: sandbox.control("stripe/reset", state=True))
-    settings = settings_for(database_urls, redis_server.url, sandbox, fx_rates="EUR/USD=1.25,GBP/USD=1.5")
+    settings = settings_for(database_urls, redis_server.url, sandbox, fx_url="", fx_rates="EUR/USD=1.25,GBP/USD=1.5")
     async with running_api(settings) as (http, app):
         yield Street(Till(app, http, sandbox))
 
@@ -185,7 +185,13 @@ API: dict[str, Callable[[Street, Person], Awaitable[Request]]] = {
     "debt.written_off": _writes_off,
 }
 """Points that an API comes to, and the request that brings it there."""
-HELD = {"refund.asked": 40, "withdrawal.held": 25, "bonus.earned": 10, "debt.written_off": Decimal("8.5")}
+HELD = {
+    "refund.asked": Decimal(40),
+    "withdrawal.held": Decimal(25),
+    "bonus.earned": Decimal(10),
+    "debt.written_off": Decimal("8.5"),
+}
+"""What is held of hers afterwards: by the refund, the withdrawal, the bonus, the dispute."""
 
 
 @pytest.mark.timeout(300)
@@ -206,7 +212,7 @@ async def test_an_api_that_dies_over_money_has_done_it_wholly_or_not_at_all(stre
         async with client_from(street.till.app, OFFICE) as living:
             answers = [await living.post(path, **request) for _ in range(2)]
         assert answers[0].is_success, f"{label}: {answers[0].status_code} {answers[0].text}"
-        assert (await street.till.balance(ann))[1] == Decimal(HELD.get(label, 0)), label
+        assert (await street.till.balance(ann))[1] == HELD.get(label, 0), label
         await street.no_campaign()
         layer.ran += 1
     await street.drain()
