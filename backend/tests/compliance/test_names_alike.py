@@ -72,18 +72,18 @@ def listed_names(seed: int) -> list[tuple[int, str, bool]]:
 
 def test_a_name_is_found_among_twenty_thousand() -> None:
     aliases = [*listed_names(7), (ALIASES, "MARZOOK, Mousa Mohamed Abou", False)]
-    started = time.perf_counter()
+    started = time.process_time()
     index = NameIndex(aliases)
-    built = time.perf_counter() - started
+    built = time.process_time() - started
     assert index.find("mohamed abu marzouk", cutoff=80)[0].item == ALIASES
     taken = []
     for number, text, _ in random.Random(8).sample(aliases, 100):
-        started = time.perf_counter()
+        started = time.process_time()
         found = index.find(text, cutoff=80)
-        taken.append(1_000 * (time.perf_counter() - started))
+        taken.append(1_000 * (time.process_time() - started))
         assert number in {one.item for one in found[:5]} or found[0].score == 100
     print(
-        f"\nscreening: {len(index)} names read in {built:.1f} s; a name is compared with them in "
+        f"\nscreening: {len(index)} names read in {built:.1f} s of processor; a name is compared with them in "
         f"{statistics.median(taken):.0f} ms (median of 100; the slowest of 95: {sorted(taken)[94]:.0f} ms); aim 50 ms"
     )
 

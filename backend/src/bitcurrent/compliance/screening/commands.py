@@ -38,7 +38,7 @@ def import_files(
         read = read_files(files, source)
         return asyncio.run(_import(database_url, read, may_shrink=may_shrink, console=console))
     except BadList as error:
-        console.print(error.message, style="red", markup=False, highlight=False)
+        console.print(error.message, style="red", markup=False, highlight=False, soft_wrap=True)
         return EXIT_REFUSED
     except OSError as error:
         console.print(f"{error.filename}: {error.strerror}", style="red", markup=False, highlight=False)
@@ -95,7 +95,9 @@ async def _import(database_url: str, read: Read, *, may_shrink: bool, console: C
         console.print(f"This list is in force already, since {version.imported_at:%Y-%m-%d %H:%M} UTC.", markup=False)
     else:
         console.print(f"In force now: {version.source}, sha256 {version.sha256[:16]}…", style="green", markup=False)
-        console.print("The worker compares every customer with what is new; see `bitcurrent sanctions status`.")
+        console.print(
+            "The worker compares every customer with what is new; see `bitcurrent sanctions status`.", soft_wrap=True
+        )
     return EXIT_DONE
 
 
