@@ -54,6 +54,8 @@ def running() -> Iterator[Measured]:
         environment = {
             **os.environ,
             "BITCURRENT_ENV": "demo",
+            # Its customers were asked nothing; the gate is passed all the same, and remembers them.
+            "BITCURRENT_RISK_ACKNOWLEDGEMENT": "offered",
             "BITCURRENT_DATABASE_URL": postgres.app,
             "BITCURRENT_REDIS_URL": redis.url,
             "BITCURRENT_SECRET_KEY": secret,

@@ -86,7 +86,8 @@ async def test_the_edge_runs_the_layers_in_the_declared_order(app: Litestar) -> 
     ran = [step.__name__ for step in edge._steps]
     assert ran == ["_allow_origin", "_count", "_refuse_foreign_writes", "_clean_address"]
     assert [layer.name for layer in LAYERS] == [
-        "security_headers", "cors", "rate_limits", "csrf", "input_rules", "authentication", "kyc", "second_factor",
+        "security_headers", "cors", "rate_limits", "csrf", "input_rules", "authentication", "kyc", "conduct",
+        "second_factor",
     ]  # fmt: skip
 
 

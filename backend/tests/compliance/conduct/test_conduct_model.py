@@ -15,7 +15,7 @@ from bitcurrent.kernel.ids import UserId
 
 UK, US, NONE = packs()["uk"], packs()["us"], packs()["none"]
 BEGUN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-ANN = Whereabouts("Ann", "GB", None)
+ANN = Whereabouts("GB", None)
 TODAY = date(2026, 3, 31)
 
 
@@ -117,7 +117,7 @@ def test_evidence_of_a_version_that_does_not_count_any_more_is_asked_for_again()
 )  # fmt: skip
 def test_where_we_serve_nobody_nothing_begins(country: str, region: str | None, blocked: bool) -> None:
     acknowledged = [fact("disclosures", "continued", BEGUN)]
-    standing = standing_of(US, acknowledged, Whereabouts("Ann", country, region), BEGUN)
+    standing = standing_of(US, acknowledged, Whereabouts(country, region), BEGUN)
     assert standing.is_open("buy") is not blocked
     if blocked:
         with pytest.raises(NotServed):

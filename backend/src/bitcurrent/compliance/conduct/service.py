@@ -28,8 +28,7 @@ from bitcurrent.compliance.conduct.model import (
 )
 from bitcurrent.compliance.conduct.packs import Appropriateness, Gate, Jurisdiction, Pack, Step, TextStep, packs, sha256
 from bitcurrent.compliance.conduct.statements import checked_answers
-from bitcurrent.identity.privacy.model import Whereabouts
-from bitcurrent.identity.privacy.whereabouts import whereabouts_of
+from bitcurrent.identity.privacy.whereabouts import first_name_of, whereabouts_of
 from bitcurrent.kernel.crypto import Vault
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import Invalid
@@ -69,12 +68,16 @@ class Conduct:
 
     async def standing(self, connection: Connection, user_id: UserId) -> Standing:
         """Where a customer stands now, by the database's clock."""
-        standing, _ = await self._standing(connection, user_id)
-        return standing
+        who = await whereabouts_of(connection, self._vault, user_id)
+        pack = choose_pack(self._packs, who.country, self._default)
+        facts = await repository.facts_of(connection, user_id, pack.jurisdiction)
+        moment = await repository.moment(connection)
+        required = self._acknowledgement_required or pack.jurisdiction != "none"
+        return standing_of(pack, facts, who, moment, required=required)
 
     async def first_name(self, connection: Connection, user_id: UserId) -> str:
         """How the texts address a customer."""
-        return (await whereabouts_of(connection, self._vault, user_id)).first_name
+        return await first_name_of(connection, self._vault, user_id)
 
     def remembers(self, user_id: UserId, gate: Gate) -> bool:
         """Whether the gate was open to them within the last minute, as far as this process knows."""
@@ -111,8 +114,8 @@ class Conduct:
         device: str,
     ) -> None:
         """Go on from a text, or leave. Raises StepNotDue, TextChanged."""
-        standing, who = await self._begin(connection, user_id, step)
-        text = standing.pack.text_of(step, who.first_name)
+        standing = await self._begin(connection, user_id, step)
+        text = standing.pack.text_of(step, await self.first_name(connection, user_id))
         _check_shown(standing.pack, text, version, text_sha256)
         content = Content(shown=text, address=address, device=device)
         outcome = OF_CHOICE[choice]
@@ -132,7 +135,7 @@ class Conduct:
         device: str,
     ) -> None:
         """Sign the statement of a category. Raises StepNotDue, TextChanged, Invalid."""
-        standing, _ = await self._begin(connection, user_id, "category")
+        standing = await self._begin(connection, user_id, "category")
         rules = standing.pack.category
         assert rules is not None  # the step is due
         kind = rules.kind(category)
@@ -156,7 +159,7 @@ class Conduct:
 
     async def begin_test(self, connection: Connection, user_id: UserId, *, address: str, device: str) -> OpenTest:
         """Draw the questions of a test; one that was begun and not answered is given again. Raises StepNotDue."""
-        standing, _ = await self._begin(connection, user_id, "appropriateness")
+        standing = await self._begin(connection, user_id, "appropriateness")
         begun = await repository.open_test(connection, self._vault, user_id, standing.pack)
         if begun is not None:
             return begun
@@ -188,7 +191,7 @@ class Conduct:
         """Mark a test, once; whether it was passed. Raises StepNotDue, NoSuchTest, Invalid."""
         if not await repository.has_test(connection, user_id, test_id):
             raise NoSuchTest
-        standing, _ = await self._begin(connection, user_id, "appropriateness")
+        standing = await self._begin(connection, user_id, "appropriateness")
         test = await repository.open_test(connection, self._vault, user_id, standing.pack, test_id)
         if test is None:
             raise NoSuchTest
@@ -219,8 +222,8 @@ class Conduct:
 
     async def pass_for_demo(self, connection: Connection, user_id: UserId) -> None:
         """Evidence, marked as the demo's, that this customer has taken every step; where they have, nothing."""
-        standing, who = await self._standing(connection, user_id)
-        pack = standing.pack
+        standing = await self.standing(connection, user_id)
+        pack, name = standing.pack, await self.first_name(connection, user_id)
         for each in standing.steps:
             if each.state == "done":
                 continue
@@ -229,9 +232,7 @@ class Conduct:
             )
             choice = pack.category.kinds[0].name if each.step == "category" and pack.category else None
             begun = None
-            content = Content(
-                shown=f"{who.first_name}: a demo's customer, who was asked nothing.", address="", device=""
-            )
+            content = Content(shown=f"{name}: a demo's customer, who was asked nothing.", address="", device="")
             if outcome == "passed":
                 begun = await repository.add(
                     connection, self._vault, user_id, pack, each.step, "begun", content,
@@ -244,23 +245,15 @@ class Conduct:
 
     # ---- the house's own
 
-    async def _standing(self, connection: Connection, user_id: UserId) -> tuple[Standing, Whereabouts]:
-        who = await whereabouts_of(connection, self._vault, user_id)
-        pack = choose_pack(self._packs, who.country, self._default)
-        facts = await repository.facts_of(connection, user_id, pack.jurisdiction)
-        moment = await repository.moment(connection)
-        required = self._acknowledgement_required or pack.jurisdiction != "none"
-        return standing_of(pack, facts, who, moment, required=required), who
-
-    async def _begin(self, connection: Connection, user_id: UserId, step: Step) -> tuple[Standing, Whereabouts]:
+    async def _begin(self, connection: Connection, user_id: UserId, step: Step) -> Standing:
         """Where they stand, with nobody else taking a step for them; raises StepNotDue."""
         await repository.lock_customer(connection, user_id)
-        standing, who = await self._standing(connection, user_id)
+        standing = await self.standing(connection, user_id)
         state = standing.state_of(step)
         if state.state != "due":
             left = standing.seconds_left if state == standing.following else None
             raise StepNotDue(step, state.state, seconds_left=left)
-        return standing, who
+        return standing
 
     async def _tell(self, connection: Connection, user_id: UserId, step: Step, outcome: str) -> None:
         await append_event(

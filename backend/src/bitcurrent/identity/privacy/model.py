@@ -90,9 +90,8 @@ class KeptProfile:
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """A first name, and a country (ISO 3166-1 alpha-2) with its region as far as they are known. Prints nothing."""
+    """A country (ISO 3166-1 alpha-2) with its region, as far as they are known. Prints nothing."""
 
-    first_name: str = field(repr=False)
     country: str | None = field(repr=False)
     region: str | None = field(repr=False)
 
