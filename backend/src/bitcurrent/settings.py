@@ -112,6 +112,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fx_age_seconds_max: Annotated[int, msgspec.Meta(ge=60, le=2_592_000)] = 432_000
     # Refunds by operators above so much of a currency need a second person.
     refund_approval_above: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1_000
+    # Stops an asset by itself when its price jumps or is no longer heard. Off is for tests that move prices at will.
+    circuit_breaker: bool = True
     api_workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     alpaca_requests_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
     venue_missing_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60

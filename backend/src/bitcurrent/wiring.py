@@ -18,6 +18,7 @@ from bitcurrent.backoffice.notes.service import erase as erase_notes
 from bitcurrent.backoffice.notes.service import export_with as export_notes_with
 from bitcurrent.backoffice.restricting import Restricting
 from bitcurrent.botapi.service import BotApi
+from bitcurrent.compliance.breakers.service import Breakers
 from bitcurrent.compliance.cases.service import Cases
 from bitcurrent.compliance.cases.service import erase as erase_cases
 from bitcurrent.compliance.conduct.export import erase as erase_conduct
@@ -183,6 +184,7 @@ class Brokerage:
     identity_asking: Asking
     limits: Limits
     stops: Stops
+    breakers: Breakers
     breaks: Breaks
     operators: Operators
     notes: Notes
@@ -227,9 +229,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         )
         market_source = await stack.enter_async_context(AlpacaData.connect(settings))
         market_data = await stack.enter_async_context(MarketData(database=database, redis=redis, source=market_source))
-        board = await stack.enter_async_context(StopBoard(database))
-        market_data.close_by(lambda market: board.words_for(market.symbol))
-        board.on_change(market_data.review_markets)
+        board = await stack.enter_async_context(_open_board(database, market_data))
         approvals = Approvals()
         limits = Limits(approvals)
         order_limits = OrderLimits(database, limits, market_data)
@@ -416,6 +416,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             identity_asking=verifying.asking,
             limits=limits,
             stops=stops,
+            breakers=Breakers(approvals),
             breaks=breaks,
             operators=Operators(identity, approvals),
             notes=notes,
@@ -467,6 +468,15 @@ def checks_for(brokerage: Brokerage, venue: VenueBooks) -> Sequence[Check]:
         looks_of(settings),
         books_payouts=settings.stripe_payouts == "automatic",
     )
+
+
+@asynccontextmanager
+async def _open_board(database: Database, market_data: MarketData) -> AsyncIterator[StopBoard]:
+    """What stands still, shown in the list of markets too."""
+    async with StopBoard(database) as board:
+        market_data.close_by(lambda market: board.words_for(market.symbol))
+        board.on_change(market_data.review_markets)
+        yield board
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from bitcurrent.audit.proving import prove_due
 from bitcurrent.audit.tasks import AuditKeeper
 from bitcurrent.chores import HOURLY, Chore, chores_of
+from bitcurrent.compliance.breakers.tasks import CircuitBreaker
 from bitcurrent.compliance.kyc.tasks import IdentityKeeper
 from bitcurrent.compliance.monitoring.tasks import Watcher
 from bitcurrent.compliance.screening.tasks import Screener
@@ -136,6 +137,12 @@ class Worker:
         )
         self._watcher = Watcher(brokerage.monitoring, self._counts)
         self._screener = Screener(brokerage.database, brokerage.screenings, self._counts)
+        self._breaker = CircuitBreaker(
+            database=brokerage.database,
+            market_data=brokerage.market_data,
+            stops=brokerage.stops,
+            counts=self._counts,
+        )
         self._desk: Desk | None = None
         self._venue: AlpacaVenue | None = None
 
@@ -176,6 +183,7 @@ class Worker:
                 asyncio.create_task(self._postman.run()),
                 asyncio.create_task(self._paymaster.run()),
                 *self._demo_tasks(),
+                *([asyncio.create_task(self._breaker.run())] if brokerage.settings.circuit_breaker else []),
                 asyncio.create_task(self._teller.run()),
                 asyncio.create_task(Scribe(brokerage.database, brokerage.letters, self._counts).run()),
                 asyncio.create_task(self._inbox.run()),

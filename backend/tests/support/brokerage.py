@@ -51,6 +51,7 @@ def settings_for(database: DatabaseUrls, redis_url: str, sandbox: Sandbox | None
         identity_api_key=f"idcheck_{sandbox.secret_key}" if sandbox else "",
         identity_webhook_secret=f"idsec_{sandbox.secret_key}" if sandbox else "",
         reconcile_seconds=86_400,
+        circuit_breaker=False,
         fx_url=f"{sandbox.url}/ecb/stats/eurofxref/eurofxref-daily.xml" if sandbox else "",
         smtp_url=sandbox.smtp_url if sandbox else "",
         bank_own_accounts="EUR=iban:DE89370400440532013000,GBP=gb:204514:12345678,USD=us:021000021:123456789",

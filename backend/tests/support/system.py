@@ -343,6 +343,7 @@ def _environment(database: DatabaseUrls, redis_url: str, sandbox: Sandbox) -> di
         "RISK_ACKNOWLEDGEMENT": "offered",
         "FX_RATES": "EUR/USD=1.25,GBP/USD=1.5",
         "DEMO_BANK": "true",
+        "CIRCUIT_BREAKER": "false",
         "BANK_OWN_ACCOUNTS": OWN_ACCOUNTS,
         "PORT": str(port),
         "LIVE_PORT": str(live_port),

@@ -19,6 +19,7 @@ from bitcurrent.compliance.products import Product
 from bitcurrent.identity.key_limits import KeyLimits
 from bitcurrent.identity.key_spending import count_spending
 from bitcurrent.identity.kyc import kyc_level_of
+from bitcurrent.kernel.cache import SingleFlight
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.ids import UserId
 from bitcurrent.market_data.service import MarketData
@@ -42,15 +43,20 @@ class OrderLimits:
         self._market_data = market_data
         self._looked_at: float | None = None
         self._limited = False
+        self._looks: SingleFlight[None] = SingleFlight()
 
     async def exist(self) -> bool:
         """Whether there is any limit on orders; asked of the database once a second."""
         if self._looked_at is None or time.monotonic() - self._looked_at > LOOK_SECONDS:
-            # Before asking: those who come meanwhile do not ask as well.
-            self._looked_at = time.monotonic()
-            async with self._database.read() as connection:
-                self._limited = await worth_repository.is_limited(connection, LIMITED)
+            # Those who come meanwhile wait for the same answer: none of them may go by the old one.
+            await self._looks.read("limits", self._look)
         return self._limited
+
+    async def _look(self) -> None:
+        moment = time.monotonic()
+        async with self._database.read() as connection:
+            self._limited = await worth_repository.is_limited(connection, LIMITED)
+        self._looked_at = moment
 
     async def place(
         self,
