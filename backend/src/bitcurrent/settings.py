@@ -5,6 +5,7 @@ A variable may be given as NAME_FILE instead, naming a file that holds the value
 
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -96,6 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     identity_webhook_secret: str = ""
     # Whether the processor pays out to our bank by itself: then payouts are booked, otherwise each one is a break.
     stripe_payouts: Literal["none", "automatic"] = "none"
+    stripe_since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     reconcile_seconds: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 60
     # What a deposit by card costs the customer, its smallest amount in any currency, and for how many days its money
     # cannot leave: the longest that fits of a usual card, one without 3-D Secure, a risky one, a first deposit.

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.ids import UserId, new_id
 from bitcurrent.launcher.redis import RedisServer
 from bitcurrent.launcher.scratch import DatabaseUrls
@@ -212,3 +213,20 @@ async def test_without_a_processor_there_is_nothing_to_compare(
         check = ProcessorCheck(brokerage.database, brokerage.processor, HASTY)
         result = await reconciling.run(brokerage.database, brokerage.breaks, [check], wholly=wholly)
         assert (result.rows, result.findings, result.troubles) == ((), (), ())
+
+
+async def test_what_an_account_did_before_us_is_its_opening_and_no_break(clearing: Clearing) -> None:
+    """Money that somebody took with this account before, which no journal of ours knows."""
+    old = await clearing.till.customer()
+    await clearing.till.pay(await clearing.till.opened(old, "75.00"))
+    await asyncio.sleep(1.1)  # the processor's moments are whole seconds
+    since = now().replace(microsecond=0)
+    await clearing.paid("100.00")
+    check = ProcessorCheck(clearing.database, clearing.till.brokerage.processor, HASTY, since=since)
+    for _ in range(3):
+        result = await reconciling.run(clearing.database, clearing.till.brokerage.breaks, [check], wholly=False)
+    assert (difference(result), result.findings) == (0, ())
+    opening = {reason.what: reason.amount for reason in result.rows[0].reasons}
+    assert list(opening) == ["what lay there before our first line (opening)"]
+    assert opening["what lay there before our first line (opening)"] < -70
+    assert await clearing.open_breaks() == []

@@ -1,6 +1,7 @@
 """The checks of one installation: its venue, its card processor, its bank."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from bitcurrent.funding.payouts import evidence as payouts
@@ -16,12 +17,18 @@ from bitcurrent.reconciliation.venue import VenueCheck
 
 
 def checks_of(
-    database: Database, venue: VenueBooks, processor: Processor, pace: Pace, *, books_payouts: bool
+    database: Database,
+    venue: VenueBooks,
+    processor: Processor,
+    pace: Pace,
+    *,
+    books_payouts: bool,
+    processor_since: datetime | None = None,
 ) -> Sequence[Check]:
     """Everything that our books are compared with."""
     return (
         VenueCheck(database, venue, pace, recognise=wallet_transfer, under_way=coins_under_way),
-        ProcessorCheck(database, processor, pace, books_payouts=books_payouts),
+        ProcessorCheck(database, processor, pace, books_payouts=books_payouts, since=processor_since),
         BankCheck(database, statement_lines, closing_balances),
     )
 

@@ -27,6 +27,8 @@ PAGES_MAX: Final = 1_000
 OVERLAP: Final = timedelta(hours=1)
 UNBOUND_MAX: Final = 5_000
 MOVES_MAX: Final = 20_000
+OPENING: Final = "opening:processor"
+"""Stands for the lines from before our time, instead of a journal."""
 BACK: Final = timedelta(days=1)
 BACK_WHOLLY: Final = timedelta(days=30)
 CHECKED: Final = frozenset({BreakKind.HOLDINGS, BreakKind.LINE_UNBOUND, BreakKind.LINE_AMOUNT, BreakKind.PAYOUT})
@@ -38,6 +40,7 @@ class _Read:
 
     ours: Mapping[str, Decimal]
     sums: Mapping[str, Decimal]
+    openings: Mapping[str, Decimal]
     lines: Sequence[Stored]
     groups: Mapping[str, Group]
     bound: Mapping[str, Sequence[Stored]]
@@ -52,12 +55,22 @@ class ProcessorCheck:
     """Compares with one processor account.
 
     `books_payouts` says that payouts to our own bank are expected: they are booked as soon as the processor tells of
-    them. Otherwise nobody is to pay out, and each payout is a break.
+    them. Otherwise nobody is to pay out, and each payout is a break. Lines from before `since` are the account's history,
+    not ours: together they are its opening, which is named in the table.
     """
 
     party = Party.PROCESSOR
 
-    def __init__(self, database: Database, processor: Processor, pace: Pace, *, books_payouts: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        processor: Processor,
+        pace: Pace,
+        *,
+        books_payouts: bool = False,
+        since: datetime | None = None,
+    ) -> None:
+        self._since = since
         self._database = database
         self._processor = processor
         self._pace = pace
@@ -109,10 +122,15 @@ class ProcessorCheck:
         sums = dict(await repository.sum_lines(connection))
         for line in memory.lines:
             sums[line.currency] = EXACT.add(sums.get(line.currency, NOTHING), line.net)
+        openings = dict(await repository.sum_lines(connection, OPENING))
+        for line in memory.lines:
+            if self._is_history(line):
+                openings[line.currency] = EXACT.add(openings.get(line.currency, NOTHING), line.net)
+                memory.bindings[line.id] = OPENING
         moment = now()
         lines = [
             *await repository.unbound_lines(connection, limit=UNBOUND_MAX),
-            *(Stored(line, moment) for line in memory.lines),
+            *(Stored(line, moment) for line in memory.lines if not self._is_history(line)),
         ]
         groups = await binding.groups_of(connection, [each.line for each in lines])
         bound: dict[str, list[Stored]] = defaultdict(list)
@@ -134,6 +152,7 @@ class ProcessorCheck:
         return _Read(
             ours=ours,
             sums=sums,
+            openings=openings,
             lines=lines,
             groups=groups,
             bound=bound,
@@ -142,6 +161,9 @@ class ProcessorCheck:
             seen=frozenset(seen | {f"stripe_fee:{line}" for line in with_lines}),
             resolved=resolved,
         )
+
+    def _is_history(self, line: BalanceLine) -> bool:
+        return self._since is not None and line.created_at < self._since
 
     def _bind(self, read: _Read, memory: Memory) -> list[Finding]:
         """Tie lines to journals, post what only the processor decides (its fees), and say what is left over."""
@@ -262,7 +284,9 @@ class ProcessorCheck:
             if journal.currency == currency:
                 young = EXACT.add(young, journal.amount.copy_negate())
         told_late = _prefix(sums, there, [line for line in late if line.currency == currency])
+        opening = read.openings.get(currency, NOTHING)
         reasons = (
+            Reason(what="what lay there before our first line (opening)", amount=opening.copy_negate()),
             Reason(what="lines of the processor that no journal stands for yet", amount=lines_not_booked.copy_negate()),
             Reason(what="journals that the processor does not show yet", amount=young),
             Reason(what="lines that came while we asked", amount=told_late),

@@ -173,9 +173,15 @@ async def known_lines(connection: Connection, ids: Sequence[str]) -> set[str]:
     return {row["id"] for row in rows}
 
 
-async def sum_lines(connection: Connection) -> dict[str, Decimal]:
-    """What all lines together changed the processor's balance by, by currency."""
-    rows = await connection.fetch("SELECT currency, sum(net) AS net FROM processor_lines GROUP BY currency")
+async def sum_lines(connection: Connection, reference: str | None = None) -> dict[str, Decimal]:
+    """What all lines together (or those that this stands for) changed the processor's balance by, by currency."""
+    rows = await connection.fetch(
+        """
+        SELECT currency, sum(net) AS net FROM processor_lines WHERE $1::text IS NULL OR reference = $1
+        GROUP BY currency
+        """,
+        reference,
+    )
     return {row["currency"]: row["net"] for row in rows}
 
 
