@@ -55,8 +55,8 @@ class ProcessorCheck:
     """Compares with one processor account.
 
     `books_payouts` says that payouts to our own bank are expected: they are booked as soon as the processor tells of
-    them. Otherwise nobody is to pay out, and each payout is a break. Lines from before `since` are the account's history,
-    not ours: together they are its opening, which is named in the table.
+    them. Otherwise nobody is to pay out, and each payout is a break. Lines from before `since` are the account's
+    history, not ours: together they are its opening, which is named in the table.
     """
 
     party = Party.PROCESSOR
