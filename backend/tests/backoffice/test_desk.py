@@ -15,7 +15,7 @@ from bitcurrent.audit.proving import prove_due
 from bitcurrent.audit.service import seal_batch
 from bitcurrent.kernel.clock import now
 from bitcurrent.kernel.database import Database
-from bitcurrent.kernel.ids import UserId, new_id
+from bitcurrent.kernel.ids import OrderId, UserId, new_id
 from bitcurrent.trading import repository, venue_repository
 from bitcurrent.web import beat
 from tests.backoffice.conftest import House
@@ -39,7 +39,7 @@ async def read(house: House, who: Person, path: str, **query: Any) -> Any:
     return answer.json()
 
 
-async def with_an_order(house: House) -> tuple[Person, UUID]:
+async def with_an_order(house: House) -> tuple[Person, OrderId]:
     pat = await register(house.street)
     user_id = UserId(UUID(pat.id))
     database: Database = house.app.state["database"]
@@ -134,7 +134,7 @@ async def test_fees_change_from_a_moment_on_when_two_people_say_so(house: House)
     )
     before = (await house.street.get("/api/fees", headers=pat.bearer)).json()["tiers"]
     tiers = [{"volume_from": "0", "maker_bps": "10", "taker_bps": "20"}]
-    later = (now() + timedelta(days=2)).isoformat()
+    later, after = (now() + timedelta(days=2)).isoformat(), before
     for effective_from in (later, None):
         wish = {"tiers": tiers, "reason": "A better offer", "effective_from": effective_from}
         asked = await send(house, fred, "/fees", **wish)

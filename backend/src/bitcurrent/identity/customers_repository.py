@@ -5,7 +5,7 @@ from uuid import UUID
 
 from bitcurrent.identity.customers_model import CustomerFilter, KeptKey, KeptSession
 from bitcurrent.identity.model import User
-from bitcurrent.identity.repository import email_index, user_columns, user_of
+from bitcurrent.identity.repository import USER, email_index, user_of
 from bitcurrent.kernel.crypto import Vault
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import UserId
@@ -15,7 +15,7 @@ async def search(connection: Connection, vault: Vault, which: CustomerFilter) ->
     """Customers, newest first."""
     rows = await connection.fetch(
         f"""
-        SELECT {user_columns()} FROM users
+        SELECT {USER} FROM users
         WHERE is_customer AND ($1::uuid[] IS NULL OR id = ANY ($1)) AND ($2::text IS NULL OR status = $2)
           AND ($3::text IS NULL OR kyc_level = $3) AND ($4::timestamptz IS NULL OR created_at >= $4)
           AND ($5::timestamptz IS NULL OR created_at < $5) AND ($6::uuid IS NULL OR id < $6)

@@ -10,7 +10,7 @@ from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.ids import SessionId, UserId
 
 # Constants of this module, never somebody's input.
-_USER = "id, created_at, data_key, email_encrypted, display_name_encrypted, role, status, kyc_level"
+USER = "id, created_at, data_key, email_encrypted, display_name_encrypted, role, status, kyc_level"
 _SESSION = "id, user_id, created_at, expires_at, last_seen_at, address, device"
 
 
@@ -31,7 +31,7 @@ async def insert_user(
         INSERT INTO users
             (id, data_key, email_index, email_encrypted, display_name_encrypted, password_hash, role, is_customer)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $7 = 'customer')
-        ON CONFLICT (email_index) DO NOTHING RETURNING {_USER}
+        ON CONFLICT (email_index) DO NOTHING RETURNING {USER}
         """,
         user_id,
         record.wrapped,
@@ -63,14 +63,14 @@ async def replace_email(connection: Connection, vault: Vault, user_id: UserId, e
 
 async def find_user(connection: Connection, vault: Vault, user_id: UserId) -> User | None:
     """A user by id."""
-    row = await connection.fetchrow(f"SELECT {_USER} FROM users WHERE id = $1", user_id)
+    row = await connection.fetchrow(f"SELECT {USER} FROM users WHERE id = $1", user_id)
     return user_of(vault, row) if row else None
 
 
 async def find_login(connection: Connection, vault: Vault, email: str) -> tuple[User, str] | None:
     """A user by e-mail address, with the password's hash."""
     row = await connection.fetchrow(
-        f"SELECT {_USER}, password_hash FROM users WHERE email_index = $1",
+        f"SELECT {USER}, password_hash FROM users WHERE email_index = $1",
         email_index(vault, email),
     )
     return (user_of(vault, row), row["password_hash"]) if row else None
@@ -165,11 +165,6 @@ async def revoke_sessions(
 def email_index(vault: Vault, email: str) -> bytes:
     """What a normalised address is looked up by."""
     return vault.blind_index(email, purpose="users.email")
-
-
-def user_columns() -> str:
-    """What `user_of` needs of a row."""
-    return _USER
 
 
 def user_of(vault: Vault, row: asyncpg.Record) -> User:

@@ -26,7 +26,6 @@ _STUCK: Final = """finished_at IS NULL AND (
 async def search_orders(connection: Connection, which: AnyOrderFilter) -> list[Order]:
     """Orders of anybody's, newest first."""
     rows = await connection.fetch(
-        # nosemgrep: formatted-sql  the condition is a text of this module
         f"""
         SELECT id FROM orders
         WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR market = $2)
