@@ -79,7 +79,9 @@ async def test_an_export_holds_everything_about_one_customer_and_nothing_of_anot
         "about.json", "account.json", "profile.json", "sessions.json", "api_keys.json", "second_factors.json",
         "acts.json", "events.json", "balances.json", "ledger.json", "orders.json", "fills.json", "letters.json",
         "conversions.json", "withdrawals.json", "withdrawal_addresses.json", "bank_accounts.json", "messages.json",
-        "notification_preferences.json", "texts.json",
+        "notification_preferences.json", "texts.json", "deposits.json", "bonuses.json", "card_payments.json",
+        "refunds.json", "disputes.json", "debts.json", "notes.json", "conduct.json", "verifications.json",
+        "verification_documents.json",
     }  # fmt: skip
     assert [account["email"] for account in files["account.json"]] == [ann.email]
     assert files["profile.json"][0]["legal_name"] == PROFILE["legal_name"]
