@@ -175,7 +175,9 @@ BAD: dict[str, Bad] = {
 async def street(
     module_database_urls: DatabaseUrls, redis_server: RedisServer, sandbox: Sandbox
 ) -> AsyncIterator[Street]:
-    settings = settings_for(module_database_urls, redis_server.url, sandbox, fx_rates="EUR/USD=1.25,GBP/USD=1.5")
+    settings = settings_for(
+        module_database_urls, redis_server.url, sandbox, fx_url="", fx_rates="EUR/USD=1.25,GBP/USD=1.5"
+    )
     async with running_api(settings) as (http, app):
         yield Street(Till(app, http, sandbox))
 
