@@ -75,8 +75,9 @@ async def test_everything_about_one_customer_is_on_one_answer(house: House) -> N
     assert whole["notes"][0]["text"] == "Called about an order"
     assert len(whole["sessions"]) == 1
     # A suspicion is for those who work on it.
-    assert (whole["cases"], whole["screenings"]) == (None, None)
-    assert (await read(house, carl, f"/customers/{pat.id}"))["cases"] == []
+    assert (whole["cases"], whole["alerts"], whole["screenings"]) == (None, None, None)
+    known = await read(house, carl, f"/customers/{pat.id}")
+    assert (known["cases"], known["alerts"], known["screenings"]) == ([], [], [])
     acts = await read(house, carl, "/audit", subject=f"user:{pat.id}", action="customer.viewed")
     assert [act["actor_id"] for act in acts["items"]] == [carl.id, sam.id]
 

@@ -13,6 +13,8 @@ from bitcurrent.backoffice.notes.model import Note
 from bitcurrent.backoffice.notes.service import Notes
 from bitcurrent.compliance.cases.model import Case, CaseFilter
 from bitcurrent.compliance.cases.service import Cases
+from bitcurrent.compliance.monitoring.model import Alert, AlertFilter
+from bitcurrent.compliance.monitoring.service import Monitoring
 from bitcurrent.compliance.restrictions import service as restrictions
 from bitcurrent.compliance.restrictions.model import Restriction
 from bitcurrent.compliance.screening.model import Screening, ScreeningFilter
@@ -62,7 +64,7 @@ class UnknownQuestion(Invalid):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """Everything about one customer, the newest of each. `cases` and `screenings` only for those who work on them."""
+    """Everything about one customer, the newest of each. Cases, alerts and screenings: for those who work on them."""
 
     user: User
     profile: KeptProfile | None
@@ -81,6 +83,7 @@ class Story:
     devices: int
     newest_device_at: datetime | None
     cases: Sequence[Case] | None
+    alerts: Sequence[Alert] | None
     screenings: Sequence[Screening] | None
     notes: Sequence[Note]
     acts: Sequence[Act]
@@ -131,8 +134,8 @@ class CustomerDesk:
         except WithdrawalNotFound:
             return None
 
-    async def read(self, user_id: UserId, *, sensitive: bool) -> Story:
-        """Everything about one customer; raises NotFound."""
+    async def read(self, user_id: UserId, *, suspicions: Monitoring | None) -> Story:
+        """Everything about one customer, with `suspicions` also what is suspected; raises NotFound."""
         async with self.database.read() as connection:
             user = await self.identity.user(connection, user_id)
         # These read in connections of their own, and prices with none open.
@@ -142,8 +145,10 @@ class CustomerDesk:
         async with self.database.read() as connection:
             devices, newest_device_at = await customers.count_devices(connection, user_id)
             cases: Sequence[Case] | None = None
+            alerts: Sequence[Alert] | None = None
             screenings: Sequence[Screening] | None = None
-            if sensitive:
+            if suspicions is not None:
+                alerts = await suspicions.alerts(connection, AlertFilter(user_id=user_id, limit=RECENT))
                 cases = await self.cases.search(connection, CaseFilter(user_id=user_id, limit=RECENT))
                 screenings = await self.screenings.search(connection, ScreeningFilter(user_id=user_id, limit=RECENT))
             return Story(
@@ -164,6 +169,7 @@ class CustomerDesk:
                 devices=devices,
                 newest_device_at=newest_device_at,
                 cases=cases,
+                alerts=alerts,
                 screenings=screenings,
                 notes=await self.notes.of_customer(connection, user_id, limit=RECENT),
                 acts=await newest_acts_about(connection, user_id, limit=RECENT),

@@ -12,6 +12,7 @@ from bitcurrent.audit.model import ActorKind
 from bitcurrent.audit.service import record
 from bitcurrent.backoffice import customer_schemas as schemas
 from bitcurrent.backoffice.customer_desk import CustomerDesk
+from bitcurrent.compliance.monitoring.service import Monitoring
 from bitcurrent.identity import customers
 from bitcurrent.identity.admin import requires_permission
 from bitcurrent.identity.approvals.service import read_reason
@@ -115,13 +116,14 @@ async def read_customer(
     user_id: FromPath[UUID],
     actor: CurrentActor,
     customer_desk: Desk,
+    monitoring: NamedDependency[Monitoring],
     database: Where,
     addresses: Origin,
     fields: Fields = None,
 ) -> schemas.CustomerAnswer | dict[str, Any]:
     """The newest of each, masked. Reading it is written down."""
-    sensitive = "compliance.review" in permissions_of(actor.role)
-    story = await customer_desk.read(UserId(user_id), sensitive=sensitive)
+    may_know = "compliance.review" in permissions_of(actor.role)
+    story = await customer_desk.read(UserId(user_id), suspicions=monitoring if may_know else None)
     async with database.transaction() as connection:
         await _note(connection, actor, "customer.viewed", f"user:{user_id}", addresses.of(request.scope))
     return choose_fields(schemas.customer_answer(story, reader=actor.user_id), fields, schemas.CustomerAnswer)

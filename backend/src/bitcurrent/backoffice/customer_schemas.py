@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from bitcurrent.backoffice.alert_schemas import AlertAnswer, alert_answer
 from bitcurrent.backoffice.case_schemas import CaseAnswer, case_answer
 from bitcurrent.backoffice.customer_desk import Story
 from bitcurrent.backoffice.funding_schemas import OperatorsDeposit, operators_deposit
@@ -76,8 +77,8 @@ class KeyLine(Answer, frozen=True, kw_only=True):
 
 
 class CustomerAnswer(Answer, frozen=True, kw_only=True):
-    """Everything about one customer, the newest 20 of each. `cases` and `screenings` are null without
-    `compliance.review`: nobody else may let a suspicion slip.
+    """Everything about one customer, the newest 20 of each. `cases`, `alerts` and `screenings` are null
+    without `compliance.review`: nobody else may let a suspicion slip.
     """
 
     customer: CustomerLine
@@ -96,6 +97,7 @@ class CustomerAnswer(Answer, frozen=True, kw_only=True):
     devices: int
     newest_device_at: datetime | None
     cases: list[CaseAnswer] | None
+    alerts: list[AlertAnswer] | None
     screenings: list[ScreeningAnswer] | None
     notes: list[NoteAnswer]
     acts: list[ActAnswer]
@@ -148,6 +150,7 @@ def customer_answer(story: Story, *, reader: UUID) -> CustomerAnswer:
         devices=story.devices,
         newest_device_at=story.newest_device_at,
         cases=None if story.cases is None else [case_answer(each, reader=reader) for each in story.cases],
+        alerts=None if story.alerts is None else [alert_answer(each) for each in story.alerts],
         screenings=None if story.screenings is None else [screening_answer(each) for each in story.screenings],
         notes=[note_answer(each) for each in story.notes],
         acts=[act_answer(each) for each in story.acts],

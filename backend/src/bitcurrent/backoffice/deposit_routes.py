@@ -38,6 +38,9 @@ ProblemFilter = Annotated[
     bool | None, QueryParameter(name="problem", description="Only those that need a person, or only those that do not.")
 ]
 CampaignFilter = Annotated[CampaignState | None, QueryParameter(name="state", description="Only these.")]
+CardFilter = Annotated[
+    str | None, QueryParameter(name="card_last4", pattern=r"^[0-9]{4}$", description="Only by such a card.")
+]
 CurrencyFilter = Annotated[str | None, QueryParameter(name="currency", max_length=3, description="Only this one.")]
 
 
@@ -54,6 +57,7 @@ async def list_all_deposits(
     states: States = None,
     problem: ProblemFilter = None,
     currency: CurrencyFilter = None,
+    card_last4: CardFilter = None,
     user_id: FromQuery[UUID | None] = None,
     limit: Limit = LIMIT_DEFAULT,
     cursor: CursorText = None,
@@ -65,6 +69,7 @@ async def list_all_deposits(
         states=states,
         problem=problem,
         currency=currency,
+        card_last4=card_last4,
         before=read_cursor(cursor, UUID),
         limit=limit + 1,
     )
