@@ -47,13 +47,25 @@ async def give(api: Api, person: Person, currency: str, amount: str) -> None:
         await books.credit(connection, UserId(UUID(person.id)), currency, Decimal(amount))
 
 
+WHOSE = {
+    "users": "id = $1",
+    "case_entries": "case_id IN (SELECT id FROM cases WHERE user_id = $1)",
+    "travel_rule_records": "withdrawal_id IN (SELECT id FROM withdrawals WHERE user_id = $1)",
+    # Kept once for all who use the same address: it goes when nobody has it any more.
+    "venue_destinations": "false AND $1::uuid IS NULL",
+    # The processor's words, which name no customer of ours and go after 90 days.
+    "processor_events": "false AND $1::uuid IS NULL",
+}
+"""How to find a customer's rows in tables that have no `user_id`."""
+
+
 async def still_encrypted(owner: "asyncpg.Connection[Any]", user_id: UserId) -> set[str]:
     """Tables that still hold a data key of this customer: every table that carries any is looked at."""
     found = set()
     for carrier in await find_carriers(owner):
-        whose = "id" if carrier.table == "users" else "user_id"
+        whose = WHOSE.get(carrier.table, "user_id = $1")
         if await owner.fetchval(
-            f"SELECT EXISTS (SELECT FROM {carrier.table} WHERE {whose} = $1 AND {carrier.column} IS NOT NULL)", user_id
+            f"SELECT EXISTS (SELECT FROM {carrier.table} WHERE {whose} AND {carrier.column} IS NOT NULL)", user_id
         ):
             found.add(carrier.table)
     return found
