@@ -37,8 +37,8 @@ from bitcurrent.backoffice import reversal_routes as backoffice_reversal_routes
 from bitcurrent.backoffice import routes as backoffice_routes
 from bitcurrent.backoffice import withdrawal_routes as admin_withdrawal_routes
 from bitcurrent.botapi import routes as botapi_routes
-from bitcurrent.compliance.kyc import routes as kyc_routes
 from bitcurrent.compliance.conduct import routes as conduct_routes
+from bitcurrent.compliance.kyc import routes as kyc_routes
 from bitcurrent.compliance.stops import routes as stops_routes
 from bitcurrent.funding.addresses import routes as address_routes
 from bitcurrent.funding.bank_accounts import routes as bank_account_routes
@@ -103,12 +103,12 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *reconciliation_desk_routes.ROUTES,
     *deposit_desk_routes.ROUTES,
     *case_routes.ROUTES,
+    *screening_routes.ROUTES,
     *alert_routes.ROUTES,
     *restriction_routes.ROUTES,
     *customer_routes.ROUTES,
     *oversight_routes.ROUTES,
     *house_routes.ROUTES,
-    *screening_routes.ROUTES,
     *conduct_desk_routes.ROUTES,
     *limits_routes.ROUTES,
     *kyc_routes.ROUTES,

@@ -19,6 +19,8 @@ from alembic.migration import MigrationContext
 from psycopg import sql
 
 from bitcurrent.audit import tables as _audit
+from bitcurrent.backoffice.adjustments import tables as _adjustments
+from bitcurrent.backoffice.notes import tables as _notes
 from bitcurrent.compliance.breakers import tables as _breakers
 from bitcurrent.compliance.cases import tables as _cases
 from bitcurrent.compliance.conduct import tables as _conduct
@@ -56,6 +58,8 @@ from bitcurrent.web import tables as _web
 
 DESCRIBED = (
     _audit,
+    _adjustments,
+    _notes,
     _cases,
     _conduct,
     _screening,
@@ -112,6 +116,7 @@ FUNCTION_FILES = (
     ("bitcurrent.funding.withdrawals", "functions.sql"),
     ("bitcurrent.funding.addresses", "functions.sql"),
     ("bitcurrent.reconciliation", "functions.sql"),
+    ("bitcurrent.backoffice", "functions.sql"),
 )
 MONTHS_AHEAD = 12
 """Partitions are made this far ahead; the worker goes on with it each day."""
@@ -195,6 +200,12 @@ APP_WRITES = {
     "assets": "INSERT, UPDATE",
     "markets": "INSERT, UPDATE",
     "venue_events": "INSERT, UPDATE",
+    "fee_schedules": "INSERT",
+    "fee_tiers": "INSERT",
+    "customer_notes": "INSERT, UPDATE (data_key, text)",
+    "adjustments": "INSERT",
+    "audit_verifications": "INSERT (id, asked_by), UPDATE (started_at, attempts, finished_at, holds, sealed, waiting,"
+    " first_break, trouble)",
     "venue_cursors": "INSERT, UPDATE",
     "conversion_quotes": "INSERT, DELETE",
     "conversions": "INSERT",

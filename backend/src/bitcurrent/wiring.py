@@ -51,6 +51,7 @@ from bitcurrent.funding.conversions.export import export as export_conversions
 from bitcurrent.funding.conversions.rates import FixedRates, NoRates, Rates
 from bitcurrent.funding.conversions.service import Conversions
 from bitcurrent.funding.deposits.crediting import EVENT_TYPES
+from bitcurrent.funding.deposits.export import export as export_deposits
 from bitcurrent.funding.deposits.model import DepositRules
 from bitcurrent.funding.deposits.resolving import Resolving
 from bitcurrent.funding.deposits.service import Deposits
@@ -232,17 +233,15 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         board = await stack.enter_async_context(_open_board(database, market_data))
         approvals = Approvals()
         limits = Limits(approvals)
-        order_limits = OrderLimits(database, limits, market_data)
-        trading = Trading(database, redis, market_data, stops=board, limits=order_limits)
-        portfolio = PortfolioReader(database, market_data, exchange_rates)
-        approvals = Approvals()
-        limits = Limits(approvals)
         conduct = Conduct(
             database,
             identity.vault,
             default=settings.default_jurisdiction,
             acknowledgement_required=settings.risk_acknowledgement == "required",
         )
+        order_limits = OrderLimits(database, limits, market_data)
+        trading = Trading(database, redis, market_data, stops=board, limits=order_limits)
+        portfolio = PortfolioReader(database, market_data, exchange_rates)
         bonuses = Bonuses(database, approvals, traded=traded_since, letters=letters, may_have=conduct.may_have_bonus)
 
         async def worth(currency: str) -> Decimal:
@@ -284,6 +283,7 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
                 export_books,
                 export_orders,
                 export_conversions,
+                export_deposits,
                 export_letters_with(identity.vault),
                 export_addresses_with(identity.vault),
                 export_withdrawals,

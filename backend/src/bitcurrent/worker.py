@@ -8,14 +8,12 @@ import contextlib
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import structlog
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from bitcurrent.audit.proving import prove_due
 from bitcurrent.audit.tasks import AuditKeeper
 from bitcurrent.chores import HOURLY, Chore, chores_of
 from bitcurrent.compliance.breakers.tasks import CircuitBreaker
@@ -23,15 +21,10 @@ from bitcurrent.compliance.kyc.tasks import IdentityKeeper
 from bitcurrent.compliance.monitoring.tasks import Watcher
 from bitcurrent.compliance.screening.tasks import Screener
 from bitcurrent.funding.addresses.tasks import Teller
-from bitcurrent.funding.conversions.tasks import tend_conversions
 from bitcurrent.funding.deposits.tasks import DepositKeeper
 from bitcurrent.funding.inbox.tasks import InboxKeeper
 from bitcurrent.funding.reversals.tasks import ReversalKeeper
 from bitcurrent.funding.withdrawals.tasks import Paymaster
-from bitcurrent.identity.accounts.links import purge_links
-from bitcurrent.identity.approvals.service import EXPIRE_BATCH
-from bitcurrent.identity.factors.tasks import purge_challenges, tend_lost_factors
-from bitcurrent.identity.key_spending import forget_days
 from bitcurrent.integrations.alpaca.adapter import AlpacaVenue
 from bitcurrent.integrations.smtp.adapter import SmtpCarrier
 from bitcurrent.kernel.leader import LEADER_KEY, Leadership
@@ -40,29 +33,19 @@ from bitcurrent.kernel.tasks import stop
 from bitcurrent.market_data.feed import PriceFeed
 from bitcurrent.notifications.tasks import Postman, Texter
 from bitcurrent.portfolio.exports.tasks import Scribe
-from bitcurrent.reconciliation.solvency.tasks import keep_reporting
 from bitcurrent.reconciliation.tasks import Reconciliation
 from bitcurrent.settings import Settings
 from bitcurrent.trading.tasks.desk import DATABASE_TROUBLE, Desk, Pace
 from bitcurrent.trading.tasks.work import count_backlog, run_desk
-from bitcurrent.trading.tasks.worths import keep_worths
 from bitcurrent.web import beat
-from bitcurrent.web.idempotency import purge_answers
 from bitcurrent.web.window import WorkerMetrics, window
 from bitcurrent.wiring import Brokerage, checks_for, looks_of, open_brokerage
 
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS: Final = 2.8
-CHORE_SECONDS: Final = 3_600.0
-SOLVENCY_SECONDS: Final = 300.0
-WORTH_SECONDS: Final = 15.0
-LOST_FACTOR_SECONDS: Final = 30.0
-AUDIT_PROOF_SECONDS: Final = 10.0
-CHORE_AGAIN_SECONDS: Final = 60.0
 BACKLOG_SECONDS: Final = 5.0
 FEED_PAUSE_SECONDS: Final = 5.0
-PARTITION_MONTHS: Final = 12
 DATABASE_ANSWERS_SECONDS: Final = 1.0
 
 
@@ -136,13 +119,13 @@ class Worker:
             counts=self._counts,
         )
         self._watcher = Watcher(brokerage.monitoring, self._counts)
-        self._screener = Screener(brokerage.database, brokerage.screenings, self._counts)
         self._breaker = CircuitBreaker(
             database=brokerage.database,
             market_data=brokerage.market_data,
             stops=brokerage.stops,
             counts=self._counts,
         )
+        self._screener = Screener(brokerage.database, brokerage.screenings, self._counts)
         self._desk: Desk | None = None
         self._venue: AlpacaVenue | None = None
 
