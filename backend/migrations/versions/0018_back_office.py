@@ -21,9 +21,7 @@ def upgrade() -> None:
     _adjustments()
     _fees()
     _audit()
-    op.create_index(
-        "idx_deposits_card", "deposits", ["card_last4"], postgresql_where=sa.text("card_last4 IS NOT NULL")
-    )
+    op.create_index("idx_deposits_card", "deposits", ["card_last4"], postgresql_where=sa.text("card_last4 IS NOT NULL"))
     op.add_column("venue_events", sa.Column("resolved_by", sa.UUID()))
     op.add_column("venue_events", sa.Column("resolved_at", sa.DateTime(timezone=True)))
     op.add_column("venue_events", sa.Column("resolution", sa.Text()))

@@ -75,7 +75,7 @@ def _worths() -> None:
 
 
 def _breaker_rules() -> sa.Table:
-    table = op.create_table(
+    return op.create_table(
         "breaker_rules",
         sa.Column("version", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -103,4 +103,3 @@ def _breaker_rules() -> sa.Table:
         sa.PrimaryKeyConstraint("version", name=op.f("pk_breaker_rules")),
         sa.UniqueConstraint("approval_id", name=op.f("uq_breaker_rules_approval_id")),
     )
-    return table

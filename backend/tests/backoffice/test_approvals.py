@@ -9,6 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
+from bitcurrent.chores import expire_approvals
 from bitcurrent.identity.approvals.model import Approval, Kind
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.model import Actor
@@ -16,7 +17,6 @@ from bitcurrent.identity.operators import LastAdmin, Operators
 from bitcurrent.kernel.database import Connection, Database
 from bitcurrent.kernel.errors import Conflict
 from bitcurrent.kernel.ids import SessionId, UserId, new_id
-from bitcurrent.worker import Worker
 from tests.backoffice.conftest import House
 from tests.support.customers import Person, register
 from tests.support.operators import operator, role_of
@@ -298,8 +298,7 @@ async def test_an_approval_whose_time_is_over_grants_nothing_and_makes_room(hous
     again = await ask(house, anna, sam)
     assert again.status_code == 202
     await backdate(house, again.json()["id"])
-    worker = Worker(house.app.state.brokerage, asyncio.Event())
-    await worker._expire_approvals()
+    await expire_approvals(house.app.state.brokerage)
     async with house.app.state["database"].read() as connection:
         row = await connection.fetchrow(
             "SELECT expired_at, executed_at FROM approvals WHERE id = $1", UUID(again.json()["id"])

@@ -11,6 +11,7 @@ from tests.botapi.conftest import House, refused
 async def test_the_budget_is_told_in_every_answer_and_ends_in_429(fragile_house: House) -> None:
     state = fragile_house.app.state
     state["bot_api"] = BotApi(
+        conduct=state["conduct"],
         database=fragile_house.database,
         redis=state["redis"],
         identity=state["identity"],
@@ -35,6 +36,7 @@ async def test_without_redis_reads_and_cancels_go_on_and_orders_wait(fragile_hou
     order = await bot.submit()
     state = fragile_house.app.state
     state["bot_api"] = BotApi(
+        conduct=state["conduct"],
         database=fragile_house.database,
         redis=connect_redis("redis://127.0.0.1:9"),
         identity=state["identity"],

@@ -196,9 +196,11 @@ class Street:
 
     async def drain(self) -> None:
         """Until nothing is open."""
+        left = await self.till.books(OPEN)
         for _ in range(TURNS_MAX):
             await self.turn()
-            if not (left := await self.till.books(OPEN)):
+            left = await self.till.books(OPEN)
+            if not left:
                 return
         raise AssertionError(f"these never ended: {left}")
 

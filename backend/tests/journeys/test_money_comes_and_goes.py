@@ -115,6 +115,7 @@ _used: set[str] = set()
 
 async def until(look: Callable[[], Awaitable[dict[str, Any]]], states: set[str]) -> dict[str, Any]:
     """Look until it is in one of these states."""
+    seen: dict[str, Any] = {}
     for _ in range(WAIT_SECONDS * 10):
         seen = await look()
         if seen["state"] in states:

@@ -34,9 +34,7 @@ ENTRY = """
     INSERT INTO {table} (journal_id, line, created_at, account, user_id, currency, amount, balance_after)
     VALUES ($1, $2, uuid_extract_timestamp($1), 'venue', NULL, $3, $4, NULL)
 """
-JOURNAL = (
-    "INSERT INTO {table} (id, created_at, kind, reference) VALUES ($1, uuid_extract_timestamp($1), 'test', $2)"
-)
+JOURNAL = "INSERT INTO {table} (id, created_at, kind, reference) VALUES ($1, uuid_extract_timestamp($1), 'test', $2)"
 
 
 @dataclass(frozen=True, slots=True)

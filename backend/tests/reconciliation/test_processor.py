@@ -223,9 +223,10 @@ async def test_what_an_account_did_before_us_is_its_opening_and_no_break(clearin
     since = now().replace(microsecond=0)
     await clearing.paid("100.00")
     check = ProcessorCheck(clearing.database, clearing.till.brokerage.processor, HASTY, since=since)
-    for _ in range(3):
-        result = await reconciling.run(clearing.database, clearing.till.brokerage.breaks, [check], wholly=False)
-    assert (difference(result), result.findings) == (0, ())
+    breaks = clearing.till.brokerage.breaks
+    *_, result = [await reconciling.run(clearing.database, breaks, [check], wholly=False) for _ in range(3)]
+    assert difference(result) == 0
+    assert result.findings == ()
     opening = {reason.what: reason.amount for reason in result.rows[0].reasons}
     assert list(opening) == ["what lay there before our first line (opening)"]
     assert opening["what lay there before our first line (opening)"] < -70

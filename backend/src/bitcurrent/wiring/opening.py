@@ -1,77 +1,40 @@
-"""Wiring builds every service once, from the settings; the only place that knows all rooms.
+"""Opening: builds every service once, in the order in which they need each other."""
 
-API, worker, live server and tests open the same `Brokerage` and take from it what they need.
-"""
-
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from decimal import Decimal
-
-from redis.asyncio import Redis
 
 from bitcurrent.backoffice.adjustments.service import Adjustments
 from bitcurrent.backoffice.customer_desk import CustomerDesk
 from bitcurrent.backoffice.house import House
 from bitcurrent.backoffice.notes.service import Notes
-from bitcurrent.backoffice.notes.service import erase as erase_notes
-from bitcurrent.backoffice.notes.service import export_with as export_notes_with
 from bitcurrent.backoffice.restricting import Restricting
 from bitcurrent.botapi.service import BotApi
 from bitcurrent.compliance.breakers.service import Breakers
 from bitcurrent.compliance.cases.service import Cases
-from bitcurrent.compliance.cases.service import erase as erase_cases
-from bitcurrent.compliance.conduct.export import erase as erase_conduct
-from bitcurrent.compliance.conduct.export import export_with as export_conduct_with
 from bitcurrent.compliance.conduct.service import Conduct
-from bitcurrent.compliance.kyc.asking import Asking
-from bitcurrent.compliance.kyc.deciding import Reviews
-from bitcurrent.compliance.kyc.export import erase as erase_verifications
-from bitcurrent.compliance.kyc.export import export_with as export_verifications_with
-from bitcurrent.compliance.kyc.lasting import Lasting
-from bitcurrent.compliance.kyc.links import DocumentLinks
-from bitcurrent.compliance.kyc.service import Kyc
 from bitcurrent.compliance.kyc.side import open_kyc
 from bitcurrent.compliance.limits.service import Limits
 from bitcurrent.compliance.monitoring.service import Monitoring
-from bitcurrent.compliance.monitoring.service import erase as erase_monitoring
 from bitcurrent.compliance.restrictions.service import may_log_in
 from bitcurrent.compliance.screening.service import Screenings
-from bitcurrent.compliance.screening.service import erase as erase_screenings
 from bitcurrent.compliance.stops.board import StopBoard
 from bitcurrent.compliance.stops.service import Stops
-from bitcurrent.funding.addresses.export import erase as erase_addresses
-from bitcurrent.funding.addresses.export import export_with as export_addresses_with
-from bitcurrent.funding.addresses.service import AddressBook
-from bitcurrent.funding.bank_accounts.export import erase as erase_bank_accounts
-from bitcurrent.funding.bank_accounts.export import export_with as export_bank_accounts_with
-from bitcurrent.funding.bank_accounts.service import BankAccounts
 from bitcurrent.funding.bonuses.service import Bonuses
-from bitcurrent.funding.conversions.export import export as export_conversions
 from bitcurrent.funding.conversions.rates import FixedRates, NoRates, Rates
 from bitcurrent.funding.conversions.service import Conversions
 from bitcurrent.funding.deposits.crediting import EVENT_TYPES
-from bitcurrent.funding.deposits.export import export as export_deposits
 from bitcurrent.funding.deposits.model import DepositRules
 from bitcurrent.funding.deposits.resolving import Resolving
 from bitcurrent.funding.deposits.service import Deposits
 from bitcurrent.funding.desk import forfeit_at_once, open_desk
 from bitcurrent.funding.inbox.service import Inbox
-from bitcurrent.funding.payouts.service import Payouts
-from bitcurrent.funding.ports import Processor, RateSource, Wallets
-from bitcurrent.funding.reversals.export import export as export_reversals
+from bitcurrent.funding.ports import RateSource
 from bitcurrent.funding.reversals.hints import EVENT_TYPES as REVERSAL_EVENTS
 from bitcurrent.funding.reversals.hints import apply_event as apply_reversal_event
 from bitcurrent.funding.reversals.operating import Reversals
-from bitcurrent.funding.wallets.deciding import LostTransfers
 from bitcurrent.funding.wallets.side import open_wallet_side
-from bitcurrent.funding.withdrawals.deciding import Deciding
-from bitcurrent.funding.withdrawals.export import export as export_withdrawals
-from bitcurrent.funding.withdrawals.model import RailName
-from bitcurrent.funding.withdrawals.ports import Rail
 from bitcurrent.funding.withdrawals.prices import UsdPrices
-from bitcurrent.funding.withdrawals.service import Withdrawals
-from bitcurrent.funding.withdrawals.terms import WithdrawalTerms
 from bitcurrent.identity.accounts.service import Accounts
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.factors.enrolment import Enrolment
@@ -81,10 +44,8 @@ from bitcurrent.identity.factors.passkeys import RelyingParty
 from bitcurrent.identity.factors.service import Factors
 from bitcurrent.identity.factors.texts import CodeTexts
 from bitcurrent.identity.operators import Operators
-from bitcurrent.identity.privacy.export import export_with
 from bitcurrent.identity.privacy.service import Privacy
 from bitcurrent.identity.service import Identity
-from bitcurrent.integrations.alpaca.adapter import AlpacaVenue
 from bitcurrent.integrations.alpaca.data import AlpacaData
 from bitcurrent.integrations.alpaca.wallets import AlpacaWallets
 from bitcurrent.integrations.ecb.adapter import EcbRates
@@ -94,15 +55,9 @@ from bitcurrent.integrations.twilio.adapter import TwilioTexts
 from bitcurrent.kernel.cache import connect_redis
 from bitcurrent.kernel.database import Database
 from bitcurrent.kernel.leader import LEADER_KEY
-from bitcurrent.kernel.networks import Networks
 from bitcurrent.kernel.rewrapping import application_name
-from bitcurrent.ledger.export import export as export_books
 from bitcurrent.market_data.listing import MarketList
-from bitcurrent.market_data.ports import MarketDataSource
 from bitcurrent.market_data.service import MarketData
-from bitcurrent.notifications.export import erase as erase_letters
-from bitcurrent.notifications.export import export_with as export_letters_with
-from bitcurrent.notifications.ports import TextCarrier
 from bitcurrent.notifications.service import Notifications
 from bitcurrent.portfolio.exports.service import Exports
 from bitcurrent.portfolio.leavings import Leavings
@@ -111,90 +66,16 @@ from bitcurrent.portfolio.statements.service import Statements
 from bitcurrent.portfolio.tax.service import TaxReports
 from bitcurrent.portfolio.wallet import Wallet
 from bitcurrent.reconciliation.breaks import Breaks
-from bitcurrent.reconciliation.checks import checks_of
-from bitcurrent.reconciliation.model import Pace as Looks
-from bitcurrent.reconciliation.ports import VenueBooks
-from bitcurrent.reconciliation.reconciling import Check
 from bitcurrent.reconciliation.solvency.service import Solvency
-from bitcurrent.reconciliation.table_commands import Books
 from bitcurrent.settings import Settings
-from bitcurrent.trading.export import export as export_orders
 from bitcurrent.trading.fees import FeeSchedules
 from bitcurrent.trading.reading import traded_since
 from bitcurrent.trading.service import Trading
 from bitcurrent.trading.weighing import OrderLimits
 from bitcurrent.web.addresses import Addresses
 from bitcurrent.web.rates import RateLimits
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brokerage:
-    """Everything that is open. A handler's parameter of a field's name receives that field."""
-
-    settings: Settings
-    database: Database
-    redis: Redis
-    addresses: Addresses
-    rates: RateLimits
-    letters: Notifications
-    text_carrier: TextCarrier
-    identity: Identity
-    accounts: Accounts
-    privacy: Privacy
-    factors: Factors
-    enrolment: Enrolment
-    lost_factors: LostFactors
-    code_texts: CodeTexts
-    market_source: MarketDataSource
-    processor: Processor
-    inbox: Inbox
-    bonuses: Bonuses
-    deposits: Deposits
-    resolving: Resolving
-    reversals: Reversals
-    exchange_rates: Rates
-    conversions: Conversions
-    address_book: AddressBook
-    wallets: Wallets
-    lost_transfers: LostTransfers
-    withdrawals: Withdrawals
-    withdrawal_terms: WithdrawalTerms
-    deciding: Deciding
-    bank_accounts: BankAccounts
-    payouts: Payouts
-    rails: dict[RailName, Rail]
-    market_data: MarketData
-    market_list: MarketList
-    trading: Trading
-    portfolio: PortfolioReader
-    wallet: Wallet
-    exports: Exports
-    statements: Statements
-    tax_reports: TaxReports
-    solvency: Solvency
-    admin_networks: Networks
-    approvals: Approvals
-    cases: Cases
-    monitoring: Monitoring
-    screenings: Screenings
-    conduct: Conduct
-    kyc: Kyc
-    kyc_reviews: Reviews
-    kyc_lasting: Lasting
-    kyc_links: DocumentLinks
-    identity_asking: Asking
-    limits: Limits
-    stops: Stops
-    breakers: Breakers
-    breaks: Breaks
-    operators: Operators
-    notes: Notes
-    customer_desk: CustomerDesk
-    house: House
-    adjustments: Adjustments
-    restricting: Restricting
-    fee_schedules: FeeSchedules
-    bot_api: BotApi
+from bitcurrent.wiring.brokerage import Brokerage
+from bitcurrent.wiring.personal import ERASES, exports_of
 
 
 @asynccontextmanager
@@ -278,32 +159,8 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
             redis,
             identity,
             erase_after_days=settings.erase_after_days,
-            exports=(
-                export_with(identity.vault),
-                export_books,
-                export_orders,
-                export_conversions,
-                export_deposits,
-                export_letters_with(identity.vault),
-                export_addresses_with(identity.vault),
-                export_withdrawals,
-                export_reversals,
-                export_notes_with(identity.vault),
-                export_bank_accounts_with(identity.vault),
-                export_conduct_with(identity.vault),
-                export_verifications_with(identity.vault),
-            ),
-            erases=(
-                erase_letters,
-                erase_notes,
-                erase_addresses,
-                erase_bank_accounts,
-                erase_cases,
-                erase_monitoring,
-                erase_screenings,
-                erase_conduct,
-                erase_verifications,
-            ),
+            exports=exports_of(identity.vault),
+            erases=ERASES,
         )
         prices = UsdPrices(market_data, exchange_rates)
         coins = open_wallet_side(
@@ -458,19 +315,6 @@ async def open_brokerage(settings: Settings) -> AsyncIterator[Brokerage]:
         )
 
 
-def checks_for(brokerage: Brokerage, venue: VenueBooks) -> Sequence[Check]:
-    """Everything that the books of this installation are compared with."""
-    settings = brokerage.settings
-    return checks_of(
-        brokerage.database,
-        venue,
-        brokerage.processor,
-        looks_of(settings),
-        books_payouts=settings.stripe_payouts == "automatic",
-        processor_since=settings.stripe_since,
-    )
-
-
 @asynccontextmanager
 async def _open_board(database: Database, market_data: MarketData) -> AsyncIterator[StopBoard]:
     """What stands still, shown in the list of markets too."""
@@ -478,18 +322,6 @@ async def _open_board(database: Database, market_data: MarketData) -> AsyncItera
         market_data.close_by(lambda market: board.words_for(market.symbol))
         board.on_change(market_data.review_markets)
         yield board
-
-
-@asynccontextmanager
-async def open_books(settings: Settings) -> AsyncIterator[Books]:
-    """What `bitcurrent reconcile` compares, until the block ends."""
-    async with open_brokerage(settings) as brokerage, AlpacaVenue.connect(settings) as venue:
-        yield Books(database=brokerage.database, breaks=brokerage.breaks, checks=checks_for(brokerage, venue))
-
-
-def looks_of(settings: Settings) -> Looks:
-    """How patient this installation compares."""
-    return Looks(every=settings.reconcile_seconds)
 
 
 @asynccontextmanager
