@@ -129,7 +129,7 @@ class IdentityChecks:
         return json_reply(known.wire(), 201)
 
     def _keep(self, check: Checked, purpose: str, sha256: str, content: bytes) -> Reply:
-        if hashlib.sha256(content).hexdigest() != sha256:
+        if not hmac.compare_digest(hashlib.sha256(content).hexdigest(), sha256):
             return _error(422, "the document is not the one that was announced")
         if check.status == "awaiting_documents":
             check.documents[sha256] = purpose

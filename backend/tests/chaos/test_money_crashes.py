@@ -26,7 +26,7 @@ from tests.chaos.money_at_risk import Street
 from tests.chaos.processes import start, until_ready
 from tests.support.brokerage import running_api, settings_for
 from tests.support.callers import OFFICE, client_from
-from tests.support.cards import Till, signature
+from tests.support.cards import Till, altered, signature
 from tests.support.customers import Person
 from tests.support.operators import operator
 from tests.support.sandbox import Sandbox
@@ -172,6 +172,17 @@ async def _writes_off(street: Street, ann: Person) -> Request:
     return f"/api/admin/approvals/{asked['id']}/grant", _by(boss, None)
 
 
+async def _resolves_flagged(street: Street, ann: Person) -> Request:
+    """A webhook says another amount than was asked for; the processor took what was asked."""
+    deposit = await street.till.opened(ann, "100")
+    (body,) = (each for each in await street.till.pay(deposit) if b"checkout.session.completed" in each)
+    await street.till.deliver_all([altered(body, amount_total=9_000)])
+    clerk, boss = [await operator(street.till.app, "finance") for _ in range(2)]
+    wish = {"outcome": "credit", "reason": "Looked at it at the processor."}
+    asked = await street.office(clerk, f"deposits/{deposit['id']}/resolve", wish)
+    return f"/api/admin/approvals/{asked['id']}/grant", _by(boss, None)
+
+
 def _by(who: Person, body: Any) -> dict[str, Any]:
     return {"json": body, "headers": who.bearer | {"Idempotency-Key": str(new_id())}}
 
@@ -183,6 +194,7 @@ API: dict[str, Callable[[Street, Person], Awaitable[Request]]] = {
     "address.saved": _saves_address,
     "bonus.earned": _earns_bonus,
     "debt.written_off": _writes_off,
+    "deposit.resolved": _resolves_flagged,
 }
 """Points that an API comes to, and the request that brings it there."""
 HELD = {

@@ -92,11 +92,15 @@ async def unlocked_lot(connection: Connection, deposit_id: UUID) -> Lot | None:
 
 
 async def test_a_refund_that_does_not_lock_its_deposit_is_seen(
-    connections: Sequence[Connection], monkeypatch: pytest.MonkeyPatch
+    connections: Sequence[Connection],
 ) -> None:
     assert await refund_at_once(connections), "sound, it passes"
-    monkeypatch.setattr(provenance, "lot_of", unlocked_lot)
-    seen = await rounds_until_seen(lambda: refund_at_once(connections))
+    sound = provenance.lot_of
+    provenance.lot_of = unlocked_lot
+    try:
+        seen = await rounds_until_seen(lambda: refund_at_once(connections))
+    finally:
+        provenance.lot_of = sound
     assert seen, f"{ROUNDS_MAX} rounds passed"
     caught["a refund does not lock its deposit"] = seen
 

@@ -46,7 +46,10 @@ def test_a_link_is_the_same_in_both_forms_and_its_token_reaches_no_server(templa
     assert unescape(target) == link == f"{BASE_URL}/account/link#{LETTERS[template].purpose}=the-token"
 
 
-@pytest.mark.parametrize("purpose", {letter.purpose for letter in LETTERS.values() if letter.purpose} | {UNSUBSCRIBE})
+PURPOSES = {letter.purpose for letter in LETTERS.values() if letter.purpose} | {UNSUBSCRIBE}
+
+
+@pytest.mark.parametrize("purpose", sorted(PURPOSES))
 def test_the_page_behind_the_links_knows_what_each_is_for(purpose: str) -> None:
     script = resources.files("bitcurrent.identity.accounts.pages").joinpath("link.js").read_text("utf-8")
     assert f"  {purpose}: {{" in script

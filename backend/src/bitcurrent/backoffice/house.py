@@ -65,7 +65,8 @@ class House:
         known |= {"leader": False, "cases_open": {}}
         try:
             async with self.database.read() as connection:
-                known |= await self._ask_database(connection)
+                told = await self._ask_database(connection)
+            known |= told
         except _DATABASE_TROUBLE as error:
             log.warning("health_without_database", cause=type(error).__name__)
             troubles.append("The database does not answer.")

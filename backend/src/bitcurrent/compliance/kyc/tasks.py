@@ -64,7 +64,8 @@ class IdentityKeeper:
             if not await self._database.in_transaction(self._lasting.expire_one):
                 break
             self._counts["kyc_expired"] += 1
-        self._counts["kyc_warned"] += await self._database.in_transaction(self._lasting.warn_some)
+        warned = await self._database.in_transaction(self._lasting.warn_some)
+        self._counts["kyc_warned"] += warned
         async with self._database.transaction() as connection:
             await purge_links(connection)
             await purge_events(connection)

@@ -32,7 +32,7 @@ KEPT: Final[Mapping[FactKind, tuple[str, ...]]] = {
 }  # fmt: skip
 """What of an event's payload is kept: ids, codes and figures, and nothing by which somebody could be read."""
 
-WORTH_STEP: Final = Decimal("0.01")
+WORTH_STEP: Final = Decimal(1).scaleb(-2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

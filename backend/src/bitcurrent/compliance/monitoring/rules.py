@@ -24,7 +24,7 @@ from bitcurrent.kernel.money import EXACT, ROUGH, plain
 IN: Final[tuple[FactKind, ...]] = ("deposit",)
 OUT: Final[tuple[FactKind, ...]] = ("withdrawal", "refund")
 IN_AND_OUT: Final = IN + OUT
-CENT: Final = Decimal("0.01")
+CENT: Final = Decimal(1).scaleb(-2)
 HUNDRED: Final = Decimal(100)
 SCORE_MAX: Final = 100
 

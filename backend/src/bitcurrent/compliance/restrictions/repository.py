@@ -72,6 +72,7 @@ async def insert(
 async def read(connection: Connection, restriction_id: UUID, *, lock: bool = False) -> Restriction | None:
     """One restriction, locked if asked for."""
     ending = "FOR UPDATE" if lock else ""
+    # nosemgrep: formatted-sql  words of this module, nobody's input
     row = await connection.fetchrow(f"SELECT {_RESTRICTION} FROM restrictions WHERE id = $1 {ending}", restriction_id)
     return Restriction(**dict(row)) if row else None
 

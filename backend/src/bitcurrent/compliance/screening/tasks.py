@@ -97,7 +97,8 @@ class Screener:
                 return 0  # the first list has everybody compared anyway
             screened = 0
             for user_id, moment in changed:
-                screened += await self._screen_changed(connection, user_id, moment)
+                found = await self._screen_changed(connection, user_id, moment)
+                screened += found
             newest = changed[-1][1]
             whole = len(changed) == CHANGED_MAX and newest > since
             await lists_repository.save_cursor(connection, CHANGES, newest if whole else max(since, newest - OVERLAP))
@@ -128,7 +129,8 @@ class Screener:
             index = await self._index(connection, run)
             matched = 0
             for user_id in customers:
-                matched += await self._compare(connection, user_id, index, rules)
+                found = await self._compare(connection, user_id, index, rules)
+                matched += found
             await lists_repository.advance(
                 connection,
                 run,
