@@ -16,6 +16,7 @@ from litestar.types import ControllerRouterHandler
 
 from bitcurrent.backoffice import (
     alert_routes,
+    breaker_routes,
     case_routes,
     customer_routes,
     fx_routes,
@@ -111,6 +112,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *house_routes.ROUTES,
     *conduct_desk_routes.ROUTES,
     *limits_routes.ROUTES,
+    *breaker_routes.ROUTES,
     *kyc_routes.ROUTES,
     *kyc_desk_routes.ROUTES,
     *withdrawal_terms_routes.ROUTES,

@@ -14,6 +14,7 @@ from bitcurrent.launcher.scratch import DatabaseUrls
 from bitcurrent.web.openapi import describe
 from tests.contract.own_api import (
     address_operations,
+    breaker_operations,
     case_operations,
     conduct_operations,
     currency_operations,
@@ -214,6 +215,7 @@ async def test_privacy_keeps_to_its_description(house: House) -> None:
         proof_operations.solvency,
         proof_operations.tax,
         notice_operations.limits_and_stops,
+        breaker_operations.breaker_rules,
         notice_operations.messages_and_preferences,
         notice_operations.letters_to_look_at,
         # The last: with a list in force withdrawals that are clear need nobody.

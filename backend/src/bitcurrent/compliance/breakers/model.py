@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import takewhile
 from typing import Final, Literal
+from uuid import UUID
 
 from bitcurrent.compliance.products import Product
 from bitcurrent.kernel.money import ROUGH, plain
@@ -50,6 +51,20 @@ class Rule:
     def calm(self) -> timedelta:
         """How long nothing may happen before it goes on."""
         return timedelta(seconds=self.calm_seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRecord:
+    """A rule with who made it: `approval_id` leads to who asked and who granted; none came with the house.
+
+    `newest` of its kind and asset is the one that counts.
+    """
+
+    rule: Rule
+    newest: bool
+    created_at: datetime
+    reason: str
+    approval_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

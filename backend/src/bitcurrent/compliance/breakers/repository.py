@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Final
 from uuid import UUID
 
-from bitcurrent.compliance.breakers.model import Rule
+from bitcurrent.compliance.breakers.model import Kind, Rule, RuleRecord
 from bitcurrent.kernel.database import Connection
 
 # Names of our own fields, never somebody's input.
@@ -21,16 +21,37 @@ async def read_rules(connection: Connection) -> list[Rule]:
     return [Rule(**dict(row)) for row in rows]
 
 
-async def list_rules(connection: Connection, *, before: int | None, limit: int) -> list[Rule]:
-    """Every rule that there ever was, the newest first."""
+async def list_rules(
+    connection: Connection, *, kind: Kind | None, asset: str | None, before: int | None, limit: int
+) -> list[RuleRecord]:
+    """Every rule that there ever was (of a kind, of an asset), the newest first."""
     rows = await connection.fetch(
         f"""
-        SELECT {_RULE} FROM breaker_rules WHERE ($1::bigint IS NULL OR version < $1) ORDER BY version DESC LIMIT $2
+        SELECT {_RULE}, created_at, reason, approval_id, NOT EXISTS (
+            SELECT FROM breaker_rules AS later
+            WHERE later.kind = rules.kind AND later.asset IS NOT DISTINCT FROM rules.asset
+                AND later.version > rules.version
+        ) AS newest
+        FROM breaker_rules AS rules
+        WHERE ($1::text IS NULL OR kind = $1) AND ($2::text IS NULL OR asset = $2)
+            AND ($3::bigint IS NULL OR version < $3)
+        ORDER BY version DESC LIMIT $4
         """,
+        kind,
+        asset,
         before,
         limit,
     )
-    return [Rule(**dict(row)) for row in rows]
+    return [
+        RuleRecord(
+            rule=Rule(**{field.name: row[field.name] for field in fields(Rule)}),
+            newest=row["newest"],
+            created_at=row["created_at"],
+            reason=row["reason"],
+            approval_id=row["approval_id"],
+        )
+        for row in rows
+    ]
 
 
 async def insert_rule(connection: Connection, rule: Rule, *, reason: str, approval_id: UUID | None) -> Rule:

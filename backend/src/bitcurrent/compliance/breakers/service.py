@@ -1,6 +1,7 @@
 """The circuit breaker's rules: read, and changed by four eyes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -9,16 +10,19 @@ import msgspec
 from bitcurrent.audit.model import ActorKind
 from bitcurrent.audit.service import record
 from bitcurrent.compliance.breakers import repository
-from bitcurrent.compliance.breakers.model import Rule
+from bitcurrent.compliance.breakers.model import Kind as RuleKind
+from bitcurrent.compliance.breakers.model import Rule, RuleRecord
 from bitcurrent.identity.approvals.model import Approval, Kind
 from bitcurrent.identity.approvals.service import Approvals
 from bitcurrent.identity.model import Actor
 from bitcurrent.kernel.database import Connection
 from bitcurrent.kernel.errors import Invalid
 from bitcurrent.kernel.ids import UserId
+from bitcurrent.kernel.money import places, plain
 
 RULE_CHANGE: Final = "breakers.rule"
 PERCENT_RANGE: Final = (Decimal("0.1"), Decimal(100))
+PERCENT_PLACES: Final = 4
 WITHIN_RANGE: Final = (2, 3_600)
 CALM_RANGE: Final = (1, 86_400)
 
@@ -30,16 +34,25 @@ class Breakers:
         self._approvals = approvals
         approvals.register(Kind(name=RULE_CHANGE, ask="markets.halt", grant="markets.halt", handler=self._execute))
 
-    async def rules(self, connection: Connection, *, before: int | None = None, limit: int = 50) -> Sequence[Rule]:
-        """Every rule that there ever was, the newest first."""
-        return await repository.list_rules(connection, before=before, limit=limit)
+    async def rules(
+        self,
+        connection: Connection,
+        *,
+        kind: RuleKind | None = None,
+        asset: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> Sequence[RuleRecord]:
+        """Every rule that there ever was (of a kind, of an asset), the newest first."""
+        return await repository.list_rules(connection, kind=kind, asset=asset, before=before, limit=limit)
 
     async def ask_for_rule(
         self, connection: Connection, actor: Actor, rule: Rule, *, reason: str, address: str
     ) -> Approval:
         """Ask for a new rule (its version is not used); another person has to grant it. Raises Invalid."""
         check_rule(rule)
-        payload = {**msgspec.to_builtins(rule), "version": 0}
+        percent = None if rule.percent is None else plain(rule.percent)
+        payload = {**msgspec.to_builtins(replace(rule, version=0, percent=None)), "percent": percent}
         return await self._approvals.ask(
             connection,
             actor,
@@ -72,6 +85,9 @@ def check_rule(rule: Rule) -> None:
         raise Invalid("A rule of jumps has a percent, and one of stale prices has none.", field="percent")
     if rule.percent is not None and not PERCENT_RANGE[0] <= rule.percent <= PERCENT_RANGE[1]:
         raise Invalid("percent is 0.1 to 100.", field="percent")
+    if rule.percent is not None and places(rule.percent) > PERCENT_PLACES:
+        # The column would round it, and the rule granted would not be the rule kept.
+        raise Invalid(f"percent has at most {PERCENT_PLACES} decimals.", field="percent")
     if rule.stops not in (None, "trading", "order_market"):
         raise Invalid("A rule stops trading or order_market, or nothing.", field="stops")
     if not WITHIN_RANGE[0] <= rule.within_seconds <= WITHIN_RANGE[1]:
