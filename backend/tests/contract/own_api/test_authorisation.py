@@ -108,7 +108,8 @@ def least(document: dict[str, Any], schema: dict[str, Any]) -> Any:
         formats = {"uuid": str(new_id()), "date-time": "2030-01-01T00:00:00Z", "date": "2000-01-01"}
         plain = "1" if "pattern" in schema else "a" * max(schema.get("minLength", 1), 1)
         return formats.get(schema.get("format", ""), plain)
-    return schema.get("minimum", 1) if kind in {"integer", "number"} else False
+    # A document's bounds are floats (1.0), which is no integer on our wire.
+    return int(schema.get("minimum", 1)) if kind in {"integer", "number"} else False
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
