@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 SCALE = int(os.environ.get("BITCURRENT_CHAOS_SCALE", "1"))
 """1 in `make test`; `make chaos` runs the same code with more."""
-SEED = int(os.environ.get("BITCURRENT_CHAOS_SEED", str(int(time.time()))))
-"""A new one for each run; BITCURRENT_CHAOS_SEED repeats an old one."""
+_RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
+SEED = int(os.environ.get("BITCURRENT_CHAOS_SEED") or (int(_RUN[:8], 16) if _RUN else int(time.time())))
+"""A new one for each run, the same in all its processes; BITCURRENT_CHAOS_SEED repeats an old one."""
 
 
 def say(line: str) -> None:
