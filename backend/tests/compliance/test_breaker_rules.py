@@ -138,6 +138,17 @@ async def test_a_rule_that_cannot_be_is_refused(house: House, changes: dict[str,
     assert (answer.status_code, answer.json()["field"]) == (422, field), answer.text
 
 
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [({"asset": "\x00"}, 422), ({"asset": "sol"}, 422), ({"cursor": "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5"}, 422)],
+    ids=["a zero", "small letters", "a version that no number of the database's holds"],
+)
+async def test_a_filter_that_cannot_be_is_refused(house: House, query: dict[str, str], status: int) -> None:
+    anna = await operator(house.app, "admin")
+    answer = await house.office.get(RULES, params=query, headers=anna.bearer)
+    assert answer.status_code == status, answer.text
+
+
 async def test_only_those_who_may_halt_markets_read_and_ask(house: House) -> None:
     for role in ("support", "finance", "compliance"):
         who = await operator(house.app, role)

@@ -28,7 +28,9 @@ Where = NamedDependency[Database]
 Origin = NamedDependency[Addresses]
 Rules = NamedDependency[Breakers]
 KindFilter = Annotated[Kind | None, QueryParameter(name="kind", description="Only of this kind.")]
-AssetFilter = Annotated[str | None, QueryParameter(name="asset", max_length=20, description="Only of this asset.")]
+AssetFilter = Annotated[
+    str | None, QueryParameter(name="asset", pattern=r"^[A-Z0-9]{1,20}$", description="Only of this asset.")
+]
 
 
 @get(

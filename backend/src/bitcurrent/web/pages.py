@@ -15,6 +15,8 @@ from bitcurrent.web.schemas import Page
 T = TypeVar("T")
 Row = TypeVar("Row")
 
+BIGINT_MAX = 2**63 - 1
+"""The largest number that a key in the database can be."""
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 500
 FIELDS = "fields"
@@ -76,9 +78,12 @@ def read_cursor(cursor: str | None, kind: type[T]) -> T | None:
     if cursor is None:
         return None
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
+        key = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
     except (ValueError, msgspec.MsgspecError):
         raise InvalidCursor from None
+    if isinstance(key, int) and abs(key) > BIGINT_MAX:
+        raise InvalidCursor
+    return key
 
 
 def read_moment(name: str, text: str | None) -> datetime | None:
