@@ -48,7 +48,7 @@ async def list_networks() -> list[schemas.NetworkOfCoin]:
     operation_id="addWithdrawalAddress",
     summary="Save an address to withdraw coins to",
     tags=TAGS,
-    guards=[requires_session, requires_fresh_factor, requires_verified_email],
+    guards=[requires_session, requires_verified_email, requires_fresh_factor],
     opt={IDEMPOTENT: True, RATE: "money"},
 )
 async def add_address(
@@ -117,7 +117,7 @@ async def read_address(
     operation_id="describeWithdrawalAddress",
     summary="Say who receives at an address",
     tags=TAGS,
-    guards=[requires_session, requires_fresh_factor, requires_verified_email],
+    guards=[requires_session, requires_verified_email, requires_fresh_factor],
     opt={IDEMPOTENT: True, RATE: "money"},
 )
 async def describe_address(
