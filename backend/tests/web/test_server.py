@@ -25,7 +25,8 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.url, self.settings = settings.base_url, settings
-        values = {f"BITCURRENT_{name.upper()}": str(value) for name, value in msgspec.structs.asdict(settings).items()}
+        fields = msgspec.structs.asdict(settings)
+        values = {f"BITCURRENT_{name.upper()}": str(value) for name, value in fields.items() if value is not None}
         self.process = subprocess.Popen([sys.executable, "-m", "bitcurrent.cli", "serve"], env={**os.environ, **values})
 
     def is_ready(self) -> bool:
