@@ -11,6 +11,8 @@ PREVIEW_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors
 
 _SAMPLES = {
     "amount": "1250.00",
+    "level": "full",
+    "reasons": "the picture is not sharp enough",
     "asset": "USD",
     "fee": "2.50",
     "destination": "My wallet (bc1q…7k4m)",
