@@ -172,8 +172,8 @@ async def test_bad_wishes_are_refused_and_nothing_moves(desk: Desk) -> None:
         assert (await desk.quote(ann, wish, 422))["code"] == code, wish
     for wish in ({"from": "usd", "to": "EUR"}, {"from": "USD", "to": "EUR", "give": "1", "more": "x"}):
         await desk.quote(ann, wish, 422)
-    unknown = await desk.quote(ann, {"from": "USD", "to": "JPY", "give": "5"}, 503)
-    assert unknown["code"] == "not_configured"
+    unknown = await desk.quote(ann, {"from": "USD", "to": "JPY", "give": "5"}, 422)
+    assert (unknown["code"], unknown["field"]) == ("unknown_currency", "to")
     much = await desk.quote(ann, {"from": "USD", "to": "EUR", "give": "100"})
     poor = await desk.convert(ann, much, 409)
     assert (poor["code"], poor["details"]) == (
