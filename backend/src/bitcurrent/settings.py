@@ -97,7 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     identity_webhook_secret: str = ""
     # Whether the processor pays out to our bank by itself: then payouts are booked, otherwise each one is a break.
     stripe_payouts: Literal["none", "automatic"] = "none"
-    stripe_since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    stripe_since: str = ""
     reconcile_seconds: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 60
     # What a deposit by card costs the customer, its smallest amount in any currency, and for how many days its money
     # cannot leave: the longest that fits of a usual card, one without 3-D Secure, a risky one, a first deposit.
@@ -141,6 +141,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             return Networks.of(PRIVATE)
         return Networks.parse(self.admin_networks)
 
+    def processor_since(self) -> datetime | None:
+        """From when the processor's lines are ours; raises msgspec.ValidationError for what is none with its zone."""
+        if not self.stripe_since:
+            return None
+        since: datetime = msgspec.convert(self.stripe_since, Annotated[datetime, msgspec.Meta(tz=True)])
+        return since
+
     def open_vault(self) -> Vault:
         """What encrypts and decrypts at rest; raises BadKeys, which shows no key."""
         return Vault.from_text(self.encryption_keys, self.blind_index_key)
@@ -167,6 +174,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             raise SettingsError(f"{PREFIX}DEMO_BANK cannot be used: a bank that pays nobody is for demos.")
         settings.open_vault()
         settings.open_admin_networks()
+        _check_moment(settings)
     except BadKeys as error:
         raise SettingsError(str(error)) from None
     except msgspec.ValidationError as error:
@@ -176,6 +184,15 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     except ValueError:
         raise SettingsError(f"{PREFIX}ADMIN_NETWORKS cannot be used: write 10.0.0.0/8,203.0.113.7.") from None
     return settings
+
+
+def _check_moment(settings: Settings) -> None:
+    try:
+        settings.processor_since()
+    except msgspec.ValidationError:
+        raise SettingsError(
+            f"{PREFIX}STRIPE_SINCE cannot be used: write a moment with its zone, 2026-06-01T00:00:00Z."
+        ) from None
 
 
 def read_vault(environ: Mapping[str, str] = os.environ) -> Vault | None:

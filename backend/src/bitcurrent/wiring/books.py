@@ -23,7 +23,7 @@ def checks_for(brokerage: Brokerage, venue: VenueBooks) -> Sequence[Check]:
         brokerage.processor,
         looks_of(settings),
         books_payouts=settings.stripe_payouts == "automatic",
-        processor_since=settings.stripe_since,
+        processor_since=settings.processor_since(),
     )
 
 
