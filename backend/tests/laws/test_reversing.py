@@ -178,11 +178,11 @@ class World:
         event(f"refund {after.state}")
 
     async def elsewhere(self, number: int, amount: Decimal, status: RefundStatus) -> None:
-        """Made at the processor, which never gives back more than came."""
+        """Made at the processor, which never gives back more than came: ours may be on their way to it already."""
         number %= len(self.deposits)
         paid = self.model.paid[number]
         sent = sum(
-            (one.amount for one, deposit in self.refunds if deposit == number and one.taken
+            (one.amount for one, deposit in self.refunds if deposit == number
              and one.state is not RefundState.FAILED), start=ZERO,
         )  # fmt: skip
         if paid.open or amount > paid.amount - sent - paid.elsewhere:
