@@ -27,7 +27,8 @@ async def test_the_budget_is_told_in_every_answer_and_ends_in_429(fragile_house:
     answer = await ann.http.get("/v2/clock")
     assert refused(answer, 429, 42910000) == "rate limit exceeded"
     assert answer.headers["x-ratelimit-limit"] == "3"
-    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    # The window slides: what was asked at its end still counts in the next one.
+    assert 1 <= int(answer.headers["retry-after"]) <= 120
     assert (await ben.http.get("/v2/clock")).status_code == 200
 
 
